@@ -1,0 +1,35 @@
+// Reading files: an owned descriptor with positional reads, safe to share between threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace paro {
+
+// A file opened for reading. Errors are Error{io} and name the path.
+class File {
+ public:
+  explicit File(std::filesystem::path path);
+  ~File();
+  File(File&& other) noexcept;
+  File& operator=(File&&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  int64_t size_bytes() const { return size_bytes_; }
+
+  // Fills `out` from `offset_bytes`. Interrupted and short reads are continued; an early end of file is an error.
+  void read_exact(int64_t offset_bytes, std::span<std::byte> out) const;
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+  int64_t size_bytes_ = 0;
+};
+
+// The whole of a text file of at most `limit_bytes`.
+std::string read_text_file(const std::filesystem::path& path, int64_t limit_bytes);
+
+}  // namespace paro
