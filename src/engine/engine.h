@@ -1,0 +1,92 @@
+// The narrow door to a loaded model: token ids in, token ids out. Stop strings, templates and text live above it. One
+// inference thread owns the model; every method may be called from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/memory_report.h"
+#include "engine/sampling.h"
+
+namespace paro {
+
+struct GenerationRequest {
+  std::vector<int32_t> prompt;
+  int max_tokens = 0;                // at least 1
+  SamplingOptions sampling;
+  std::vector<int32_t> stop_tokens;  // end the sequence and are not delivered; the model's own are not implied
+  int priority = 0;                  // larger first
+};
+
+enum class FinishReason { stop, length, cancelled, failed };
+
+struct GenerationEnd {
+  FinishReason reason = FinishReason::stop;
+  std::optional<Error> error;            // with FinishReason::failed
+  std::optional<int32_t> stop_token;     // the one that ended it
+  int n_prompt_tokens = 0;
+  int n_cached_tokens = 0;               // of the prompt, taken from a cache
+  int n_generated_tokens = 0;            // a stop token counts
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
+};
+
+// Told of one sequence's progress on the inference thread: return quickly, throw nothing.
+class GenerationListener {
+ public:
+  virtual ~GenerationListener() = default;
+  virtual void on_prefill(int /*n_done*/, int /*n_prompt_tokens*/) {}
+  virtual void on_token(const SampledToken& token) = 0;
+  virtual void on_end(const GenerationEnd& end) = 0;  // once, last
+};
+
+using GenerationId = uint64_t;
+
+// What is fixed once a model is loaded.
+struct ModelInfo {
+  std::string architecture;           // "gemma4"
+  std::string backend;                // "cpu (avx512vnni, 2 threads)"
+  int vocab_size = 0;
+  int max_context = 0;                // tokens of prompt and answer together
+  int max_batch = 0;
+  std::vector<int32_t> stop_tokens;   // eos ids of generation_config.json, else of config.json
+  SamplingOptions default_sampling;   // generation_config.json
+};
+
+struct EngineStatus {
+  int n_active = 0;   // sequences in the batch
+  int n_waiting = 0;  // in the queue
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual MemoryReport memory() const = 0;
+  virtual EngineStatus status() const = 0;
+
+  // Queues a sequence. The listener is kept until on_end has returned; the caller shares it to hear of the answer.
+  // Throws Error: request (an id outside the vocabulary, an option out of range), context_length (the prompt leaves no
+  // room for a token), memory (it never fits), unavailable (the queue is full, or the engine stops).
+  virtual GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) = 0;
+
+  // Ends a sequence wherever it stands, also in prefill, soon; on_end(cancelled) follows. Unknown ids are ignored.
+  virtual void cancel(GenerationId id) = 0;
+
+  // Takes no more requests, lets those at work finish for at most `grace`, cancels the rest and returns.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+// Waits for a whole answer: for programs that serve nobody else.
+struct Generation {
+  std::vector<SampledToken> tokens;
+  GenerationEnd end;
+};
+Generation generate(Engine& engine, GenerationRequest request);
+
+}  // namespace paro
