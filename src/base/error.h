@@ -33,8 +33,7 @@ class Error : public std::exception {
 
   // Error(kind, format, arguments...)
   template <typename... Args>
-  Error(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args)
-    requires(sizeof...(Args) > 0)
+  Error(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) requires(sizeof...(Args) > 0)
       : Error(kind, fmt::format(format, std::forward<Args>(args)...)) {}
 
   ErrorKind kind() const { return kind_; }

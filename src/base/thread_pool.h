@@ -30,9 +30,8 @@ class ThreadPool {
   template <typename Body>
   void run(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run_erased(
-        [](void* context, int thread, int n_threads) { (*static_cast<Plain*>(context))(thread, n_threads); },
-        const_cast<std::remove_const_t<Plain>*>(&body));
+    run_erased([](void* context, int thread, int n_threads) { (*static_cast<Plain*>(context))(thread, n_threads); },
+               const_cast<std::remove_const_t<Plain>*>(&body));
   }
 
   // Cuts [0, n_items) into one contiguous range for each thread, bounds at multiples of `grain`, and calls

@@ -22,7 +22,7 @@ namespace paro {
 struct StoredTensor {
   DType dtype = DType::f32;
   Shape shape;
-  int file = 0;             // index into SafetensorsFiles::files()
+  int file = 0;              // index into SafetensorsFiles::files()
   int64_t offset_bytes = 0;  // from the start of the file
   int64_t n_bytes = 0;
 };

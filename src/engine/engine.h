@@ -17,7 +17,7 @@ namespace paro {
 
 struct GenerationRequest {
   std::vector<int32_t> prompt;
-  int max_tokens = 0;                // at least 1
+  int max_tokens = 0;  // at least 1
   SamplingOptions sampling;
   std::vector<int32_t> stop_tokens;  // end the sequence and are not delivered; the model's own are not implied
   int priority = 0;                  // larger first
@@ -27,11 +27,11 @@ enum class FinishReason { stop, length, cancelled, failed };
 
 struct GenerationEnd {
   FinishReason reason = FinishReason::stop;
-  std::optional<Error> error;            // with FinishReason::failed
-  std::optional<int32_t> stop_token;     // the one that ended it
+  std::optional<Error> error;         // with FinishReason::failed
+  std::optional<int32_t> stop_token;  // the one that ended it
   int n_prompt_tokens = 0;
-  int n_cached_tokens = 0;               // of the prompt, taken from a cache
-  int n_generated_tokens = 0;            // a stop token counts
+  int n_cached_tokens = 0;     // of the prompt, taken from a cache
+  int n_generated_tokens = 0;  // a stop token counts
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
 };
 
@@ -48,13 +48,13 @@ using GenerationId = uint64_t;
 
 // What is fixed once a model is loaded.
 struct ModelInfo {
-  std::string architecture;           // "gemma4"
-  std::string backend;                // "cpu (avx512vnni, 2 threads)"
+  std::string architecture;  // "gemma4"
+  std::string backend;       // "cpu (avx512vnni, 2 threads)"
   int vocab_size = 0;
-  int max_context = 0;                // tokens of prompt and answer together
+  int max_context = 0;  // tokens of prompt and answer together
   int max_batch = 0;
-  std::vector<int32_t> stop_tokens;   // eos ids of generation_config.json, else of config.json
-  SamplingOptions default_sampling;   // generation_config.json
+  std::vector<int32_t> stop_tokens;  // eos ids of generation_config.json, else of config.json
+  SamplingOptions default_sampling;  // generation_config.json
 };
 
 struct EngineStatus {

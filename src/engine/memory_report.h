@@ -8,18 +8,18 @@
 namespace paro {
 
 struct MemoryClass {
-  std::string name;           // "weights", "kv cache", ...
+  std::string name;  // "weights", "kv cache", ...
   int64_t plan_bytes = 0;
-  int64_t actual_bytes = 0;   // taken so far; 0 before loading
+  int64_t actual_bytes = 0;  // taken so far; 0 before loading
 };
 
 struct MemoryReport {
-  int64_t plan_bytes = 0;     // sum of the classes
+  int64_t plan_bytes = 0;  // sum of the classes
   int64_t budget_bytes = 0;
-  bool fits = false;          // plan_bytes <= budget_bytes
-  int max_context = 0;        // tokens of one sequence
-  int max_batch = 0;          // sequences at once
-  int prefill_chunk = 0;      // rows of the largest step
+  bool fits = false;      // plan_bytes <= budget_bytes
+  int max_context = 0;    // tokens of one sequence
+  int max_batch = 0;      // sequences at once
+  int prefill_chunk = 0;  // rows of the largest step
   std::vector<MemoryClass> classes;
   std::vector<std::string> fitting;      // what was made smaller to fit, in order: "max-batch 8 -> 4"
   std::vector<std::string> suggestions;  // flags that would make a plan fit that does not

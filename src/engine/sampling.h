@@ -12,15 +12,15 @@ namespace paro {
 // temperature and the draw. temperature 0 is greedy. The order and meaning of the filters are those of transformers.
 struct SamplingOptions {
   float temperature = 1.0f;
-  int top_k = 0;        // 0: off
-  float top_p = 1.0f;   // 1: off
-  float min_p = 0.0f;   // 0: off
+  int top_k = 0;                    // 0: off
+  float top_p = 1.0f;               // 1: off
+  float min_p = 0.0f;               // 0: off
   float repetition_penalty = 1.0f;  // divides positive and multiplies negative logits of tokens seen, prompt included
   float presence_penalty = 0.0f;    // subtracted once from tokens generated
   float frequency_penalty = 0.0f;   // subtracted for each time a token was generated
   std::vector<std::pair<int32_t, float>> logit_bias;
-  std::optional<uint64_t> seed;     // the same seed gives the same tokens, whoever else is served
-  int n_logprobs = -1;              // -1: none; 0: of the chosen token; n: also of the n best
+  std::optional<uint64_t> seed;  // the same seed gives the same tokens, whoever else is served
+  int n_logprobs = -1;           // -1: none; 0: of the chosen token; n: also of the n best
 };
 
 struct TokenLogprob {

@@ -1,5 +1,5 @@
-// Turns a stream of token ids into text piece by piece: what push() returns, joined, is what Tokenizer::decode gives for
-// all ids, and no piece ends inside a UTF-8 sequence.
+// Turns a stream of token ids into text piece by piece: what push() returns, joined, is what Tokenizer::decode gives
+// for all ids, and no piece ends inside a UTF-8 sequence.
 #pragma once
 
 #include <cstdint>

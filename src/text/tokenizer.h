@@ -22,8 +22,8 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of `text`. Added tokens are recognised wherever they stand; with add_special_tokens the post-processor's (<bos>)
-  // are put around them. Invalid UTF-8 is replaced by U+FFFD as Python's errors="replace" does.
+  // Ids of `text`. Added tokens are recognised wherever they stand; with add_special_tokens the post-processor's
+  // (<bos>) are put around them. Invalid UTF-8 is replaced by U+FFFD as Python's errors="replace" does.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const;
 
   // Text of `ids`; special tokens are left out on request. Bytes that are no UTF-8 become U+FFFD.
@@ -36,7 +36,7 @@ class Tokenizer {
   std::optional<int32_t> token_id(std::string_view token) const;
 
   bool is_special(int32_t id) const;
-  int32_t vocab_size() const;  // largest id + 1, added tokens included
+  int32_t vocab_size() const;    // largest id + 1, added tokens included
   int64_t memory_bytes() const;  // what the tables hold, for the memory plan
 
  private:

@@ -1,0 +1,143 @@
+#include "ops/ops.h"
+
+#include "base/check.h"
+
+namespace paro {
+namespace {
+
+void check_shape(const Tensor& x, const Shape& expected) {
+  PARO_CHECK(x.dtype == DType::f32 && x.shape == expected, "{} instead of {}", to_string(x.shape), to_string(expected));
+}
+
+}  // namespace
+
+// A kernel runs unless memory is only being counted.
+#define PARO_RUN(call) \
+  if (!arena_.counts_only()) backend_.call
+
+Tensor Ops::embedding(const Table& table, std::span<const int32_t> ids, float scale) {
+  const Tensor y = arena_.tensor(DType::f32, {int64_t(ids.size()), table.spec.cols});
+  PARO_RUN(embedding(table, ids, scale, y));
+  return y;
+}
+
+Tensor Ops::linear(Tensor x, const Linear& w) { return linears<1>(x, {&w})[0]; }
+
+void Ops::run_linears(Tensor x, std::span<const Linear* const> weights, std::span<const Tensor> y) {
+  for (const Linear* w : weights) check_shape(x, {x.dim(0), w->spec.in});
+  const LinearArgs args{x, weights, y};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(linear(args, scratch));
+}
+
+Tensor Ops::mlp(Tensor x, const Linear& gate, const Linear& up, const Linear& down, Activation activation) {
+  check_shape(x, {x.dim(0), gate.spec.in});
+  PARO_CHECK(up.spec.out == gate.spec.out && up.spec.in == gate.spec.in && down.spec.in == gate.spec.out);
+  const Tensor y = arena_.tensor(DType::f32, {x.dim(0), down.spec.out});
+  const MlpArgs args{x, gate, up, down, activation, y};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(mlp(args, scratch));
+  return y;
+}
+
+Tensor Ops::moe(Tensor x, Tensor router_logits, const Experts& experts, const Routing& routing, Activation activation) {
+  check_shape(x, {x.dim(0), experts.spec.hidden});
+  check_shape(router_logits, {x.dim(0), experts.n_experts});
+  PARO_CHECK(routing.top_k >= 1 && routing.top_k <= experts.n_experts);
+  const Tensor y = arena_.tensor(DType::f32, x.shape);
+  const MoeArgs args{
+      x, router_logits, experts, routing.top_k, routing.renormalize, routing.per_expert_scale, activation, y};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(moe(args, scratch));
+  return y;
+}
+
+Tensor Ops::head(Tensor x, const Table& table, float softcap) {
+  check_shape(x, {x.dim(0), table.spec.cols});
+  const Tensor logits = arena_.tensor(DType::f32, {x.dim(0), table.spec.rows});
+  const HeadArgs args{x, table, softcap, logits};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(head(args, scratch));
+  return logits;
+}
+
+Tensor Ops::rms_norm(Tensor x, Vector weight, float eps) {
+  PARO_CHECK(weight.n == 0 || weight.n == x.shape.last());
+  const Tensor y = arena_.tensor(DType::f32, x.shape);
+  PARO_RUN(rms_norm(x, weight, eps, y));
+  return y;
+}
+
+void Ops::add_rms_norm(Tensor into, Tensor x, Vector weight, float eps) {
+  check_shape(into, x.shape);
+  PARO_CHECK(weight.n == x.shape.last());
+  PARO_RUN(add_rms_norm(into, x, weight, eps));
+}
+
+Tensor Ops::rope_table(std::span<const int32_t> positions, Vector inv_freq) {
+  const Tensor table = arena_.tensor(DType::f32, {int64_t(positions.size()), inv_freq.n, 2});
+  PARO_RUN(rope_table(positions, inv_freq, table));
+  return table;
+}
+
+void Ops::rope(Tensor x, Tensor table) {
+  check_shape(table, {x.dim(0), x.dim(2) / 2, 2});
+  PARO_RUN(rope(x, table));
+}
+
+void Ops::append_kv(Tensor k, Tensor v, const KvLayer& kv, const Batch& batch) {
+  check_shape(k, {batch.n_rows(), kv.spec.n_kv_heads, kv.spec.head_dim});
+  check_shape(v, k.shape);
+  PARO_RUN(append_kv(k, v, kv, batch));
+}
+
+Tensor Ops::attention(Tensor q, const KvLayer& kv, const Batch& batch, float scale, int window) {
+  check_shape(q, {batch.n_rows(), q.dim(1), kv.spec.head_dim});
+  PARO_CHECK(q.dim(1) % kv.spec.n_kv_heads == 0);
+  const Tensor y = arena_.tensor(DType::f32, q.shape);
+  const AttentionArgs args{q, kv, batch, scale, window, max_context_, y};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(attention(args, scratch));
+  return y;
+}
+
+void Ops::add(Tensor into, Tensor x) {
+  check_shape(into, x.shape);
+  PARO_RUN(add(into, x));
+}
+
+void Ops::scale(Tensor x, float factor) { PARO_RUN(scale(x, factor)); }
+
+void Ops::scale(Tensor x, Vector factors) {
+  PARO_CHECK(factors.n == 1 || factors.n == x.shape.last());
+  PARO_RUN(scale(x, factors));
+}
+
+Tensor Ops::glu(Activation activation, Tensor gate, Tensor up) {
+  check_shape(up, gate.shape);
+  const Tensor y = arena_.tensor(DType::f32, gate.shape);
+  PARO_RUN(glu(activation, gate, up, y));
+  return y;
+}
+
+Tensor Ops::take_rows(Tensor x, std::span<const int32_t> rows) {
+  const Tensor y = arena_.tensor(DType::f32, {int64_t(rows.size()), x.dim(1)});
+  PARO_RUN(take_rows(x, rows, y));
+  return y;
+}
+
+Tensor Ops::take_slice(Tensor x, int64_t index) {
+  PARO_CHECK(x.shape.rank() == 3 && index >= 0 && index < x.dim(1));
+  const Tensor y = arena_.tensor(DType::f32, {x.dim(0), x.dim(2)});
+  PARO_RUN(take_slice(x, index, y));
+  return y;
+}
+
+#undef PARO_RUN
+
+}  // namespace paro
