@@ -1,5 +1,5 @@
-// config.json and its like, read by key with the type that is asked for. A model reads what it knows; an absent key takes
-// the default of transformers' config class.
+// config.json and its like, read by key with the type that is asked for. A model reads what it knows; an absent key
+// takes the default of transformers' config class.
 #pragma once
 
 #include <cstdint>
@@ -52,10 +52,10 @@ class Config {
 // config.json of a model directory, seen from its language model.
 struct ModelConfig {
   Config root;
-  Config text;               // text_config where there is one, else root
-  bool nested;               // weights are then named model.language_model.*
-  std::string model_type;    // text.model_type
-  int group_size;            // quantization_config
+  Config text;             // text_config where there is one, else root
+  bool nested;             // weights are then named model.language_model.*
+  std::string model_type;  // text.model_type
+  int group_size;          // quantization_config
   int krot;
 
   static ModelConfig load(const std::filesystem::path& directory);  // reads <directory>/config.json

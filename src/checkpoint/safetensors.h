@@ -18,11 +18,12 @@
 
 namespace paro {
 
-// Where a tensor lies.
+// Where a tensor lies. A stored rank above four (a convolution of a vision tower) is held as four: the leading extents
+// are merged into the first, the element count stays.
 struct StoredTensor {
   DType dtype = DType::f32;
   Shape shape;
-  int file = 0;             // index into SafetensorsFiles::files()
+  int file = 0;              // index into SafetensorsFiles::files()
   int64_t offset_bytes = 0;  // from the start of the file
   int64_t n_bytes = 0;
 };

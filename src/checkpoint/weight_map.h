@@ -1,5 +1,5 @@
-// The strict account between a model and its files: every tensor asked for must exist with the dtype and shape asked for,
-// and every tensor stored must have been asked for or be skipped by name.
+// The strict account between a model and its files: every tensor asked for must exist with the dtype and shape asked
+// for, and every tensor stored must have been asked for or be skipped by name.
 #pragma once
 
 #include <initializer_list>
@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "checkpoint/safetensors.h"
 
