@@ -18,7 +18,8 @@
 
 namespace paro {
 
-// Where a tensor lies.
+// Where a tensor lies. A stored rank above four (a convolution of a vision tower) is held as four: the leading extents
+// are merged into the first, the element count stays.
 struct StoredTensor {
   DType dtype = DType::f32;
   Shape shape;
