@@ -25,11 +25,11 @@ if(PARO_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# paro_library(<folder> SOURCES <files>... DEPENDS <targets>...): the library paro_<folder>, warnings as errors,
+# paro_library(<path> SOURCES <files>... DEPENDS <targets>...): the library paro_<path>, warnings as errors,
 # includes written from src/.
-function(paro_library folder)
+function(paro_library path)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
-  string(REPLACE "/" "_" name paro_${folder})
+  string(REPLACE "/" "_" name "paro_${path}")
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS})
