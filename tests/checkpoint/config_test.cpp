@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <limits>
+#include <optional>
+#include <utility>
 
 #include "tests/base/temporary_directory.h"
 
@@ -74,13 +74,8 @@ TEST(Config, RefusesAnotherTypeEvenWithADefault) {
 }
 
 TEST(Config, RefusesANumberThatNoDoubleHolds) {
-  Config config = Config::parse("{}", "");
-  try {
-    config = sample();
-  } catch (const Error&) {
-    return;  // the JSON reader may refuse it as well
-  }
-  EXPECT_TRUE(contains(config_error([&] { config.get_float("vast"); }), {"'vast'", "not finite"}));
+  const Config config = sample();
+  EXPECT_TRUE(contains(config_error([&] { config.get_float("vast"); }), {"'vast' is not finite"}));
 }
 
 TEST(Config, HoldsAnIntegerToItsRange) {
@@ -113,10 +108,10 @@ TEST(Config, NamesTheLineOfAMistakeInTheJson) {
 }
 
 TEST(Config, LimitsItsDepth) {
-  const auto nested = [](int depth) {
-    std::string text = "1";
-    for (int i = 0; i < depth; ++i) text = "{\"a\":" + text + "}";
-    return text;
+  const auto nested = [](size_t depth) {
+    std::string text;
+    for (size_t i = 0; i < depth; ++i) text += "{\"a\":";
+    return text + "1" + std::string(depth, '}');
   };
   EXPECT_NO_THROW(Config::parse(nested(30), "config.json"));
   EXPECT_TRUE(contains(config_error([&] { Config::parse(nested(100000), "config.json"); }), {"not valid JSON"}));
