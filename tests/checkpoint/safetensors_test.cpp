@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <bit>
+#include <cctype>
 #include <numeric>
+#include <ostream>
 
 #include "tests/base/temporary_directory.h"
 
@@ -57,6 +58,8 @@ struct Golden {
   int64_t n_bytes;
 };
 
+void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.name; }
+
 class GoldenSafetensors : public testing::TestWithParam<Golden> {};
 
 TEST_P(GoldenSafetensors, OpenWithAllTheirTensors) {
@@ -74,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Goldens, GoldenSafetensors,
                                          Golden{"qwen3.5-moe", 501, 935536}),
                          [](const auto& suite) {
                            std::string name = suite.param.name;
-                           for (char& c : name) c = isalnum(c) ? c : '_';
+                           for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
                            return name;
                          });
 
