@@ -113,7 +113,8 @@ TEST(Config, LimitsItsDepth) {
     for (size_t i = 0; i < depth; ++i) text += "{\"a\":";
     return text + "1" + std::string(depth, '}');
   };
-  EXPECT_NO_THROW(Config::parse(nested(30), "config.json"));
+  EXPECT_NO_THROW(Config::parse(nested(64), "config.json"));
+  EXPECT_TRUE(contains(config_error([&] { Config::parse(nested(65), "config.json"); }), {"not valid JSON"}));
   EXPECT_TRUE(contains(config_error([&] { Config::parse(nested(100000), "config.json"); }), {"not valid JSON"}));
 }
 

@@ -44,17 +44,17 @@ TEST_F(WeightMapOfNames, GivesATensorOfTheTypeAndShapeAskedFor) {
 }
 
 TEST_F(WeightMapOfNames, NamesTheStoredTensorNearestToAMissingOne) {
-  const auto files = files_of({"model.layers.0.experts.switch_mlp.0.gate_proj.qweight",
-                               "model.layers.0.experts.switch_mlp.0.gate_proj.scales",
-                               "model.layers.1.experts.switch_mlp.0.gate_proj.qweight",
-                               "model.layers.0.experts.switch_mlp.0.up_proj.qweight", "model.norm.weight"});
+  const auto files = files_of(
+      {"model.layers.0.experts.switch_mlp.0.down_proj.qweight", "model.layers.0.experts.switch_mlp.0.gate_proj.qweight",
+       "model.layers.0.experts.switch_mlp.0.gate_proj.scales", "model.layers.1.experts.switch_mlp.0.gate_proj.qweight",
+       "model.layers.0.experts.switch_mlp.0.up_proj.qweight", "model.norm.weight"});
   WeightMap map(files);
   EXPECT_EQ(refusal([&] {
               map.take("model.layers.0.experts.0.gate_proj.qweight", {DType::i32}, {8, 2});
             }),
             "'model.layers.0.experts.0.gate_proj.qweight' is missing, expected I32 [8, 2]; the nearest stored name is "
             "'model.layers.0.experts.switch_mlp.0.gate_proj.qweight'");
-  EXPECT_EQ(map.left().size(), 5u);
+  EXPECT_EQ(map.left().size(), 6u);
 }
 
 TEST_F(WeightMapOfNames, SaysThatNoStoredNameIsLikeAMissingOne) {
