@@ -1,0 +1,1 @@
+paro_fuzz(config DEPENDS paro_checkpoint)

@@ -1,0 +1,1 @@
+paro_fuzz(safetensors DEPENDS paro_checkpoint)
