@@ -8,8 +8,8 @@
 
 namespace paro {
 
-// Applied in this order: penalties and bias on the logits, then top_k, top_p and min_p on the distribution, then
-// temperature and the draw. temperature 0 is greedy. The order and meaning of the filters are those of transformers.
+// Applied in this order, with the meaning that transformers gives them: penalties and bias on the logits, temperature,
+// then top_k, top_p and min_p on what is left. temperature 0 is greedy.
 struct SamplingOptions {
   float temperature = 1.0f;
   int top_k = 0;                    // 0: off

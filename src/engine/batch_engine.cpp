@@ -1,0 +1,314 @@
+#include "engine/batch_engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/generation_defaults.h"
+#include "engine/sequence.h"
+
+namespace paro {
+namespace {
+
+using Clock = Sequence::Clock;
+
+double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
+class BatchEngine final : public Engine {
+ public:
+  BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress);
+  ~BatchEngine() override { stop(std::chrono::milliseconds(0)); }
+
+  const ModelInfo& info() const override { return info_; }
+  MemoryReport memory() const override { return runner_.report(); }
+  EngineStatus status() const override { return {n_active_.load(), n_waiting_.load()}; }
+  GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
+  void cancel(GenerationId id) override;
+  void stop(std::chrono::milliseconds grace) override;
+
+ private:
+  using SequencePtr = std::unique_ptr<Sequence>;
+
+  void check(const GenerationRequest& request) const;
+  void run();
+  void admit();
+  void drop_cancelled();
+  void compose();
+  void step();
+  void take_token(Sequence& sequence, std::span<float> logits);
+  void finish(Sequence& sequence, GenerationEnd end);
+  void fail_batch(const Error& error);
+
+  ModelRunner runner_;
+  ModelInfo info_;
+  const int max_queue_;
+  std::mt19937_64 ids_{std::random_device{}()};
+
+  mutable std::mutex mutex_;  // guards waiting_, cancelled_, stopping_, cancel_all_
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::deque<SequencePtr> waiting_;
+  std::set<GenerationId> cancelled_;
+  bool stopping_ = false;
+  bool cancel_all_ = false;
+  std::atomic<int> n_active_{0}, n_waiting_{0};
+
+  // The inference thread's own.
+  std::list<SequencePtr> active_;
+  std::vector<StepRow> rows_;
+  std::vector<Sequence*> in_step_;     // sequences of this step, in the order of their rows
+  std::vector<Sequence*> want_token_;  // those of them whose logits are asked for, in that order
+  std::mutex join_mutex_;              // stop() may be called by several threads
+  std::thread thread_;
+};
+
+BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
+    : runner_(options, std::move(backend), progress), max_queue_(options.max_queue) {
+  const GenerationDefaults defaults = read_generation_defaults(options.model, runner_.config());
+  info_ = {.architecture = runner_.config().model_type,
+           .backend = runner_.backend().name(),
+           .vocab_size = runner_.spec().vocab_size,
+           .max_context = runner_.report().max_context,
+           .max_batch = runner_.report().max_batch,
+           .stop_tokens = defaults.stop_tokens,
+           .default_sampling = defaults.sampling};
+  rows_.reserve(size_t(runner_.report().prefill_chunk));
+  in_step_.reserve(size_t(info_.max_batch));
+  want_token_.reserve(size_t(info_.max_batch));
+  thread_ = std::thread([this] { run(); });
+}
+
+void BatchEngine::check(const GenerationRequest& request) const {
+  const int n_prompt = int(request.prompt.size());
+  if (n_prompt == 0) throw Error(ErrorKind::request, "the prompt has no tokens, expected at least one");
+  for (const int32_t id : request.prompt) {
+    if (id >= 0 && id < info_.vocab_size) continue;
+    throw Error(ErrorKind::request, "the prompt holds token {}, expected 0 to {}", id, info_.vocab_size - 1);
+  }
+  if (n_prompt >= info_.max_context) {
+    throw Error(ErrorKind::context_length,
+                "this model's maximum context length is {} tokens, the prompt has {} and leaves no room for an answer; "
+                "shorten it, or start the server with a larger --max-context",
+                info_.max_context, n_prompt);
+  }
+  const int left = info_.max_context - n_prompt;
+  if (request.max_tokens < 1) {
+    throw Error(ErrorKind::request, "max_tokens is {}, expected at least 1", request.max_tokens);
+  }
+  if (request.max_tokens > left) {
+    throw Error(ErrorKind::context_length,
+                "this model's maximum context length is {} tokens: max_tokens {} exceeds the {} that a prompt of {} "
+                "tokens leaves",
+                info_.max_context, request.max_tokens, left, n_prompt);
+  }
+  check_sampling(request.sampling, info_.vocab_size);
+}
+
+GenerationId BatchEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {
+  check(request);
+  const std::lock_guard lock(mutex_);
+  if (stopping_) throw Error(ErrorKind::unavailable, "the server is stopping");
+  if (int(waiting_.size()) >= max_queue_) {
+    throw Error(ErrorKind::unavailable, "{} requests wait already, the queue holds no more; try again later",
+                waiting_.size());
+  }
+  const GenerationId id = ids_();
+  auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(listener));
+  // Behind all of the same priority or a higher one.
+  const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const SequencePtr& other) {
+    return other->request.priority < sequence->request.priority;
+  });
+  waiting_.insert(place, std::move(sequence));
+  n_waiting_ = int(waiting_.size());
+  wake_.notify_one();
+  return id;
+}
+
+void BatchEngine::cancel(GenerationId id) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.insert(id);
+  wake_.notify_one();
+}
+
+void BatchEngine::stop(std::chrono::milliseconds grace) {
+  {
+    std::unique_lock lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+    idle_.wait_for(lock, grace, [&] { return waiting_.empty() && n_active_ == 0; });
+    cancel_all_ = true;
+    wake_.notify_one();
+  }
+  const std::lock_guard lock(join_mutex_);
+  if (thread_.joinable()) thread_.join();
+}
+
+void BatchEngine::run() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      n_active_ = int(active_.size());
+      if (active_.empty() && waiting_.empty()) {
+        idle_.notify_all();
+        if (stopping_) return;
+        cancelled_.clear();
+        wake_.wait(lock, [&] { return !waiting_.empty() || stopping_; });
+        if (waiting_.empty()) continue;
+      }
+    }
+    drop_cancelled();
+    admit();
+    if (active_.empty()) continue;
+    try {
+      compose();
+      step();
+    } catch (const Error& error) {
+      log::error("{}", error.message());
+      fail_batch(error);
+    } catch (const std::exception& error) {
+      log::error("a step failed: {}", error.what());
+      fail_batch(Error(ErrorKind::internal, "a step failed: {}", error.what()));
+    }
+    active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
+  }
+}
+
+void BatchEngine::drop_cancelled() {
+  std::set<GenerationId> cancelled;
+  std::vector<SequencePtr> dropped;
+  bool all = false;
+  {
+    const std::lock_guard lock(mutex_);
+    all = cancel_all_;
+    cancelled.swap(cancelled_);
+    const auto is_cancelled = [&](const SequencePtr& s) { return all || cancelled.contains(s->id); };
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      if (is_cancelled(*it)) {
+        dropped.push_back(std::move(*it));
+        it = waiting_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    n_waiting_ = int(waiting_.size());
+  }
+  for (const SequencePtr& sequence : dropped)
+    finish(*sequence, {.reason = FinishReason::cancelled, .error = {}, .stop_token = {}});
+  for (SequencePtr& sequence : active_) {
+    if (!all && !cancelled.contains(sequence->id)) continue;
+    finish(*sequence, {.reason = FinishReason::cancelled, .error = {}, .stop_token = {}});
+    sequence.reset();
+  }
+  active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
+}
+
+// Starts those that wait, first come first served: a request that the caches cannot hold yet holds those behind it too.
+void BatchEngine::admit() {
+  const std::lock_guard lock(mutex_);
+  while (!waiting_.empty() && runner_.cache().can_reserve(waiting_.front()->n_max())) {
+    SequencePtr sequence = std::move(waiting_.front());
+    waiting_.pop_front();
+    sequence->slot = runner_.cache().open(sequence->n_max());
+    sequence->started = Clock::now();
+    active_.push_back(std::move(sequence));
+  }
+  n_waiting_ = int(waiting_.size());
+  n_active_ = int(active_.size());
+}
+
+// The rows of a step: the newest token of every answer, and chunks of prompts in the order of their coming in what room
+// is left.
+void BatchEngine::compose() {
+  rows_.clear();
+  in_step_.clear();
+  want_token_.clear();
+  for (const SequencePtr& s : active_) {
+    if (s->in_prefill()) continue;
+    runner_.cache().extend(s->slot, s->n_cached, s->n_cached + 1);
+    rows_.push_back({s->last_token, s->n_cached, s->slot, true});
+    in_step_.push_back(s.get());
+    want_token_.push_back(s.get());
+  }
+  int room = runner_.report().prefill_chunk - int(rows_.size());
+  for (const SequencePtr& s : active_) {
+    if (!s->in_prefill() || room == 0) continue;
+    const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
+    runner_.cache().extend(s->slot, begin, end);
+    for (int i = begin; i < end; ++i) {
+      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt()});
+    }
+    in_step_.push_back(s.get());
+    if (end == s->n_prompt()) want_token_.push_back(s.get());
+    room -= end - begin;
+  }
+}
+
+void BatchEngine::step() {
+  const Tensor logits = runner_.run(rows_);
+  for (const StepRow& row : rows_) {
+    Sequence& s =
+        **std::find_if(in_step_.begin(), in_step_.end(), [&](Sequence* other) { return other->slot == row.slot; });
+    s.n_cached = row.position + 1;
+  }
+  for (Sequence* s : in_step_) {
+    if (s->n_generated == 0) s->listener->on_prefill(s->n_cached, s->n_prompt());
+  }
+  const int64_t vocab_size = logits.dim(1);
+  for (size_t i = 0; i < want_token_.size(); ++i) {
+    take_token(*want_token_[i], {logits.f32() + int64_t(i) * vocab_size, size_t(vocab_size)});
+  }
+}
+
+void BatchEngine::take_token(Sequence& s, std::span<float> logits) {
+  const SampledToken token = s.sampler.sample(logits, runner_.sampling_scratch());
+  if (s.n_generated++ == 0) s.first_token = Clock::now();
+  s.last_token = token.id;
+  const auto& stops = s.request.stop_tokens;
+  const bool stopped = std::find(stops.begin(), stops.end(), token.id) != stops.end();
+  if (!stopped) s.listener->on_token(token);
+  if (!stopped && s.n_generated < s.request.max_tokens) return;
+
+  GenerationEnd end{.reason = stopped ? FinishReason::stop : FinishReason::length, .error = {}, .stop_token = {}};
+  if (stopped) end.stop_token = token.id;
+  finish(s, std::move(end));
+  for (SequencePtr& sequence : active_) {
+    if (sequence.get() == &s) sequence.reset();
+  }
+}
+
+// Tells the listener and gives the slot back; the caller drops the sequence.
+void BatchEngine::finish(Sequence& s, GenerationEnd end) {
+  const auto now = Clock::now();
+  const bool started = s.started != Clock::time_point{}, decoding = s.first_token != Clock::time_point{};
+  end.n_prompt_tokens = s.n_prompt();
+  end.n_generated_tokens = s.n_generated;
+  end.queue_ms = milliseconds((started ? s.started : now) - s.queued);
+  if (started) end.prefill_ms = milliseconds((decoding ? s.first_token : now) - s.started);
+  if (decoding) end.decode_ms = milliseconds(now - s.first_token);
+  if (s.slot >= 0) runner_.cache().close(s.slot);
+  s.listener->on_end(end);
+}
+
+void BatchEngine::fail_batch(const Error& error) {
+  for (SequencePtr& sequence : active_) {
+    if (sequence != nullptr) finish(*sequence, {.reason = FinishReason::failed, .error = error, .stop_token = {}});
+  }
+  active_.clear();
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> open_engine(const EngineOptions& options, std::unique_ptr<Backend> backend,
+                                    const LoadProgress& progress) {
+  return std::make_unique<BatchEngine>(options, std::move(backend), progress);
+}
+
+}  // namespace paro

@@ -1,0 +1,50 @@
+// The plan: every byte that a model will take, known before the first is loaded. Weights are counted by binding the
+// model without memory, the step's arena by running it without memory at the largest step.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "checkpoint/config.h"
+#include "checkpoint/safetensors.h"
+#include "engine/kv_cache.h"
+#include "engine/memory_report.h"
+#include "engine/options.h"
+#include "models/model.h"
+#include "ops/backend.h"
+
+namespace paro {
+
+namespace memory_class {
+constexpr const char* kWeights = "weights";
+constexpr const char* kKvCache = "kv cache";
+constexpr const char* kArena = "step arena";
+constexpr const char* kSampling = "sampling";
+constexpr const char* kStaging = "load staging";
+constexpr const char* kProgram = "program and libraries";
+}  // namespace memory_class
+
+struct MemoryPlan {
+  MemoryReport report;
+  KvType kv_type = KvType::f16;
+  TableType head_type = TableType::int8;
+  int max_logit_rows = 0;
+  std::optional<KvLayout> kv;
+  int64_t weight_bytes = 0;
+  int64_t arena_bytes = 0;
+  int64_t sampling_bytes = 0;
+  int64_t staging_bytes = 0;  // of all loading threads
+  ModelSpec spec;
+};
+
+// Plans `options.model` on `backend`; `files` null plans from the config alone. What options leave open is fitted to
+// the budget: fewer sequences, then smaller steps, then a shorter context. A plan that does not fit all the same comes
+// back with fits = false and suggestions.
+MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
+                       Backend& backend);
+
+// Error{memory} with the table and what would fit.
+Error plan_refusal(const MemoryReport& report);
+
+}  // namespace paro

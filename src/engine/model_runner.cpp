@@ -1,0 +1,72 @@
+#include "engine/model_runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.h"
+#include "engine/weight_loader.h"
+
+namespace paro {
+
+void ModelRunner::Rows::reserve(size_t n) {
+  for (auto* v : {&tokens, &positions, &sequences}) v->reserve(n);
+}
+
+void ModelRunner::Rows::clear() {
+  for (auto* v : {&tokens, &positions, &sequences}) v->clear();
+}
+
+void ModelRunner::Rows::push(const StepRow& row) {
+  tokens.push_back(row.token);
+  positions.push_back(row.position);
+  sequences.push_back(row.slot);
+}
+
+ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
+    : backend_(std::move(backend)), config_(ModelConfig::load(options.model)) {
+  const SafetensorsFiles files = SafetensorsFiles::open(options.model);
+  const MemoryPlan plan = plan_memory(options, config_, &files, *backend_);
+  if (!plan.report.fits) throw plan_refusal(plan.report);
+  ledger_ = std::make_unique<Ledger>(plan.report);
+
+  const auto start = std::chrono::steady_clock::now();
+  const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes);
+  WeightBinder binder(*backend_, config_, &files, weights.data(), {plan.head_type, &experts_});
+  model_ = find_architecture(config_).make(config_, binder);
+  PARO_CHECK(binder.n_bytes() == plan.weight_bytes, "{} bytes bound, {} planned", binder.n_bytes(), plan.weight_bytes);
+  experts_.set(binder.expert_regions(), weights.data());
+  load_weights(binder.loads(), files, *backend_, weights, ledger_->take(memory_class::kStaging, plan.staging_bytes),
+               backend_->n_threads(), progress);
+  load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  stored_bytes_ = files.n_bytes();
+
+  cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
+                                     ledger_->take(memory_class::kKvCache, plan.kv->n_bytes));
+  arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_bytes);
+  sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
+  max_logit_rows_ = plan.max_logit_rows;
+  rows_.reserve(size_t(plan.report.prefill_chunk));
+  logit_rows_.reserve(size_t(max_logit_rows_));
+  logit_indices_.reserve(size_t(max_logit_rows_));
+}
+
+Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* observer) {
+  PARO_CHECK(!rows.empty() && int(rows.size()) <= report().prefill_chunk, "{} rows", rows.size());
+  rows_.clear();
+  logit_rows_.clear();
+  logit_indices_.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows_.push(rows[i]);
+    if (!rows[i].wants_logits) continue;
+    logit_rows_.push(rows[i]);
+    logit_indices_.push_back(int32_t(i));
+  }
+  PARO_CHECK(int(logit_indices_.size()) <= max_logit_rows_, "{} rows want logits", logit_indices_.size());
+  const auto tables = cache_->tables();
+  Arena arena(arena_memory_);
+  Ops ops(*backend_, arena, report().max_context);
+  return model_->forward(ops,
+                         {rows_.batch(tables), logit_rows_.batch(tables), logit_indices_, cache_->layers(), observer});
+}
+
+}  // namespace paro

@@ -1,0 +1,75 @@
+// A model loaded inside its plan, and the steps that it runs: rows in, logits out. Owns all large memory. One thread
+// uses it at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/kv_cache.h"
+#include "engine/ledger.h"
+#include "engine/memory_plan.h"
+#include "engine/options.h"
+#include "engine/resident_experts.h"
+
+namespace paro {
+
+// One token of one sequence. Rows of a sequence stand together in a step, at ascending positions.
+struct StepRow {
+  int32_t token = 0;
+  int32_t position = 0;
+  int32_t slot = 0;  // of the KvCache
+  bool wants_logits = false;
+};
+
+class ModelRunner {
+ public:
+  // Plans, takes the memory, loads. Throws Error: config, checkpoint, io, memory.
+  ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress = {});
+
+  // Runs a step of at most report().prefill_chunk rows; its positions have been given pages by cache().extend. Logits
+  // f32 [rows that want them, vocab_size] hold until the next step.
+  Tensor run(std::span<const StepRow> rows, const HiddenObserver* observer = nullptr);
+
+  KvCache& cache() { return *cache_; }
+  const ModelSpec& spec() const { return model_->spec(); }
+  const ModelConfig& config() const { return config_; }
+  const Backend& backend() const { return *backend_; }
+  const MemoryReport& report() const { return ledger_->report(); }
+  int max_logit_rows() const { return max_logit_rows_; }
+  std::span<std::byte> sampling_scratch() const { return sampling_scratch_; }
+
+  // Stored bytes of weights, and how long reading and packing them took.
+  int64_t stored_bytes() const { return stored_bytes_; }
+  double load_seconds() const { return load_seconds_; }
+
+ private:
+  // Integers of a step, in place for as long as the model is.
+  struct Rows {
+    std::vector<int32_t> tokens, positions, sequences;
+    Batch batch(const std::array<BlockTable, kCacheKinds>& tables) const {
+      return {tokens, positions, sequences, tables};
+    }
+    void reserve(size_t n);
+    void clear();
+    void push(const StepRow& row);
+  };
+
+  std::unique_ptr<Backend> backend_;
+  ModelConfig config_;
+  std::unique_ptr<Ledger> ledger_;
+  ResidentExperts experts_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<KvCache> cache_;
+  std::span<std::byte> arena_memory_;
+  std::span<std::byte> sampling_scratch_;
+  int max_logit_rows_ = 0;
+  int64_t stored_bytes_ = 0;
+  double load_seconds_ = 0;
+
+  Rows rows_, logit_rows_;
+  std::vector<int32_t> logit_indices_;
+};
+
+}  // namespace paro

@@ -1,0 +1,174 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace paro {
+namespace {
+
+// A number in [0, 1) from a seed and a count: splitmix64 (Steele, Lea, Flood 2014), so that a draw depends on nothing
+// but the request's own seed and place.
+double uniform(uint64_t seed, uint64_t count) {
+  uint64_t z = seed + (count + 1) * 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  z ^= z >> 31;
+  return double(z >> 11) * 0x1p-53;
+}
+
+// Best first; equal logits by id, so that the order is one.
+bool better(const Sampler::Candidate& a, const Sampler::Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+}
+
+int32_t argmax(std::span<const float> logits) {
+  return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+double log_sum_exp(std::span<const float> logits) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return largest + std::log(sum);
+}
+
+}  // namespace
+
+void check_sampling(const SamplingOptions& o, int vocab_size) {
+  const auto check = [](const char* name, double value, double low, double high) {
+    if (value >= low && value <= high) return;
+    throw Error(ErrorKind::request, "{} is {}, expected {} to {}", name, value, low, high);
+  };
+  check("temperature", o.temperature, 0, 100);
+  check("top_k", o.top_k, 0, 1 << 30);
+  check("top_p", o.top_p, 0, 1);
+  check("min_p", o.min_p, 0, 1);
+  check("repetition_penalty", o.repetition_penalty, 0.01, 100);
+  check("presence_penalty", o.presence_penalty, -100, 100);
+  check("frequency_penalty", o.frequency_penalty, -100, 100);
+  check("logprobs", o.n_logprobs, -1, 1000);
+  for (const auto& [id, bias] : o.logit_bias) {
+    check("logit_bias", bias, -1e6, 1e6);
+    if (id < 0 || id >= vocab_size) {
+      throw Error(ErrorKind::request, "logit_bias names token {}, expected 0 to {}", id, vocab_size - 1);
+    }
+  }
+}
+
+Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt, uint64_t fallback_seed)
+    : options_(std::move(options)), seed_(options_.seed.value_or(fallback_seed)) {
+  if (options_.repetition_penalty == 1.0f) return;
+  prompt_tokens_.assign(prompt.begin(), prompt.end());
+  std::sort(prompt_tokens_.begin(), prompt_tokens_.end());
+  prompt_tokens_.erase(std::unique(prompt_tokens_.begin(), prompt_tokens_.end()), prompt_tokens_.end());
+}
+
+void Sampler::apply_penalties(std::span<float> logits) const {
+  const auto repeat = [&](int32_t id) {
+    float& logit = logits[size_t(id)];
+    logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+  };
+  if (options_.repetition_penalty != 1.0f) {
+    for (const int32_t id : prompt_tokens_) repeat(id);
+    for (const auto& [id, count] : n_generated_) {
+      if (!std::binary_search(prompt_tokens_.begin(), prompt_tokens_.end(), id)) repeat(id);
+    }
+  }
+  for (const auto& [id, count] : n_generated_) {
+    logits[size_t(id)] -= options_.presence_penalty + options_.frequency_penalty * float(count);
+  }
+  for (const auto& [id, bias] : options_.logit_bias) logits[size_t(id)] += bias;
+}
+
+int32_t Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) {
+  const float largest = logits[size_t(argmax(logits))];
+  const double inverse_temperature = 1.0 / options_.temperature;
+  const auto weight = [&](float logit) { return std::exp((double(logit) - largest) * inverse_temperature); };
+
+  for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {int32_t(i), logits[i]};
+  size_t n = candidates.size();
+  size_t n_sorted = 0;
+  // Sorts the best `count` of those left; a few are enough for most distributions.
+  const auto sort_best = [&](size_t count) {
+    count = std::min(count, n);
+    if (count <= n_sorted) return;
+    const auto begin = candidates.begin() + int64_t(n_sorted);
+    const auto end = candidates.begin() + int64_t(n);
+    if (count < n) std::nth_element(begin, candidates.begin() + int64_t(count) - 1, end, better);
+    std::sort(begin, candidates.begin() + int64_t(count), better);
+    n_sorted = count;
+  };
+
+  if (options_.top_k > 0 && size_t(options_.top_k) < n) {
+    sort_best(size_t(options_.top_k));
+    n = size_t(options_.top_k);
+  }
+  double total = 0;
+  for (size_t i = 0; i < n; ++i) total += weight(candidates[i].logit);
+  if (options_.top_p < 1.0f) {  // the fewest whose sum reaches top_p, at least one
+    double sum = 0;
+    size_t kept = 0;
+    do {
+      if (kept == n_sorted) sort_best(std::max<size_t>(64, n_sorted * 4));
+      sum += weight(candidates[kept++].logit);
+    } while (kept < n && sum < double(options_.top_p) * total);
+    n = kept;
+    total = sum;
+  }
+  if (options_.min_p > 0.0f) {
+    const auto kept = std::partition(candidates.begin(), candidates.begin() + int64_t(n),
+                                     [&](const Candidate& c) { return weight(c.logit) >= double(options_.min_p); });
+    n = size_t(kept - candidates.begin());
+    total = 0;
+    for (size_t i = 0; i < n; ++i) total += weight(candidates[i].logit);
+  }
+  // The walk visits candidates in an order that follows from the logits alone.
+  double left = uniform(seed_, n_drawn_) * total;
+  for (size_t i = 0; i < n; ++i) {
+    left -= weight(candidates[i].logit);
+    if (left < 0) return candidates[i].id;
+  }
+  return candidates[n - 1].id;
+}
+
+SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch) {
+  PARO_CHECK(int64_t(scratch.size()) >= scratch_bytes(int(logits.size())));
+  const std::span candidates(reinterpret_cast<Candidate*>(scratch.data()), logits.size());
+  SampledToken token;
+
+  const bool wants_logprobs = options_.n_logprobs >= 0;
+  double normalizer = 0;
+  if (wants_logprobs) {
+    normalizer = log_sum_exp(logits);
+    const size_t n_best = std::min(size_t(options_.n_logprobs), logits.size());
+    for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {int32_t(i), logits[i]};
+    std::partial_sort(candidates.begin(), candidates.begin() + int64_t(n_best), candidates.end(), better);
+    for (size_t i = 0; i < n_best; ++i) {
+      token.best.push_back({candidates[i].id, float(candidates[i].logit - normalizer)});
+    }
+  }
+  // Penalties change logits in place; a token's logprob is told from what its logit was before.
+  std::unordered_map<int32_t, float> before;
+  if (wants_logprobs) {
+    const auto keep = [&](int32_t id) { before.emplace(id, logits[size_t(id)]); };
+    for (const int32_t id : prompt_tokens_) keep(id);
+    for (const auto& [id, count] : n_generated_) keep(id);
+    for (const auto& [id, bias] : options_.logit_bias) keep(id);
+  }
+  apply_penalties(logits);
+
+  token.id = options_.temperature == 0.0f ? argmax(logits) : draw(logits, candidates);
+  ++n_drawn_;
+  ++n_generated_[token.id];
+  if (wants_logprobs) {
+    const auto old = before.find(token.id);
+    const float logit = old == before.end() ? logits[size_t(token.id)] : old->second;
+    token.logprob = float(logit - normalizer);
+  }
+  return token;
+}
+
+}  // namespace paro

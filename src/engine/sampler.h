@@ -1,0 +1,42 @@
+// Chooses the next token of one sequence from its logits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/sampling.h"
+
+namespace paro {
+
+// Throws Error{request} naming the option that is out of range.
+void check_sampling(const SamplingOptions& options, int vocab_size);
+
+class Sampler {
+ public:
+  struct Candidate {
+    int32_t id;
+    float logit;
+  };
+
+  // Memory that sampling takes for a vocabulary, whoever samples.
+  static int64_t scratch_bytes(int vocab_size) { return int64_t(vocab_size) * int64_t(sizeof(Candidate)); }
+
+  Sampler(SamplingOptions options, std::span<const int32_t> prompt, uint64_t fallback_seed);
+
+  // logits [vocab_size] are changed in place; scratch holds scratch_bytes.
+  SampledToken sample(std::span<float> logits, std::span<std::byte> scratch);
+
+ private:
+  void apply_penalties(std::span<float> logits) const;
+  int32_t draw(std::span<float> logits, std::span<Candidate> candidates);
+
+  SamplingOptions options_;
+  uint64_t seed_;
+  uint64_t n_drawn_ = 0;
+  std::unordered_map<int32_t, int> n_generated_;  // times that each token was generated
+  std::vector<int32_t> prompt_tokens_;            // distinct, kept for the repetition penalty alone
+};
+
+}  // namespace paro

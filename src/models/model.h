@@ -1,0 +1,65 @@
+// What an architecture is to the engine: facts from its config, and one function that runs a step.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/config.h"
+#include "models/weight_binder.h"
+#include "ops/batch.h"
+#include "ops/ops.h"
+
+namespace paro {
+
+// A layer that keeps keys and values of its own.
+struct KvLayerSpec {
+  int n_kv_heads = 0;
+  int head_dim = 0;
+  CacheKind kind = CacheKind::full;
+};
+
+struct ModelSpec {
+  int vocab_size = 0;
+  int hidden_size = 0;
+  int n_layers = 0;
+  int max_position_embeddings = 0;
+  int sliding_window = 0;  // 0: no layer has one
+  int n_experts = 0;       // of a layer; 0: dense
+  int experts_per_token = 0;
+  std::vector<KvLayerSpec> kv_layers;
+};
+
+// Sees hidden states [n, hidden_size] after the embedding (index 0) and after each layer, the last one normed.
+using HiddenObserver = std::function<void(int index, Tensor hidden)>;
+
+struct Step {
+  Batch rows;                              // all rows of the step
+  Batch logit_rows;                        // those whose logits are asked for
+  std::span<const int32_t> logit_indices;  // their indices in rows, ascending
+  std::span<const KvLayer> kv;             // as ModelSpec::kv_layers
+  const HiddenObserver* observer = nullptr;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelSpec& spec() const = 0;
+  // Logits f32 [logit_rows, vocab_size], in the arena of `ops`.
+  virtual Tensor forward(Ops& ops, const Step& step) const = 0;
+};
+
+// One row of the table of architectures.
+struct Architecture {
+  std::string_view model_type;  // as in config.json, of the language model
+  // Binds every weight through `weights`; throws Error{config} or Error{checkpoint}.
+  std::unique_ptr<Model> (*make)(const ModelConfig& config, WeightBinder& weights);
+};
+
+// The architecture of a config. Throws Error{config} naming the known ones.
+const Architecture& find_architecture(const ModelConfig& config);
+
+}  // namespace paro
