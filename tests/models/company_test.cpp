@@ -27,7 +27,7 @@ class Company : public ::testing::TestWithParam<std::tuple<BackendCase, ModelCas
     const auto& [backend, model] = GetParam();
     EngineOptions options;
     options.model = std::filesystem::path(PARO_SOURCE_DIR) / model.directory;
-    options.max_context = 512;
+    options.max_context = 320;
     options.max_batch = 3;
     options.prefill_chunk = kMaxChunk + 2 * 16;
     options.max_logit_rows = options.prefill_chunk;
@@ -49,11 +49,11 @@ class Company : public ::testing::TestWithParam<std::tuple<BackendCase, ModelCas
   // Logits [n_tokens, vocab] of one sequence run in chunks, the chunk sizes taken in turn. With company, each step also
   // holds rows of two other sequences, one before and one behind.
   std::vector<float> logits(ModelRunner& runner, const std::vector<int>& chunks, bool company) {
-    const auto own = tokens(runner, n_tokens(), 1), left = tokens(runner, 512, 2), right = tokens(runner, 512, 3);
+    const auto own = tokens(runner, n_tokens(), 1), left = tokens(runner, 320, 2), right = tokens(runner, 320, 3);
     KvCache& cache = runner.cache();
-    const int left_slot = company ? cache.open(512) : -1;
+    const int left_slot = company ? cache.open(320) : -1;
     const int slot = cache.open(n_tokens());
-    const int right_slot = company ? cache.open(512) : -1;
+    const int right_slot = company ? cache.open(320) : -1;
     int left_at = 0, right_at = 0;
     std::vector<float> all;
     std::vector<StepRow> rows;
@@ -64,10 +64,10 @@ class Company : public ::testing::TestWithParam<std::tuple<BackendCase, ModelCas
     for (int begin = 0, step = 0; begin < n_tokens(); ++step) {
       const int end = std::min(n_tokens(), begin + chunks[size_t(step) % chunks.size()]);
       rows.clear();
-      if (company && left_at + 5 <= 512) add(left, left_at, 5, left_slot, true), left_at += 5;
+      if (company && left_at + 5 <= 320) add(left, left_at, 5, left_slot, true), left_at += 5;
       const size_t own_first = size_t(left_at > 0 && !rows.empty() ? 5 : 0);
       add(own, begin, end - begin, slot, true);
-      if (company && right_at + 1 + step % 9 <= 512) {
+      if (company && right_at + 1 + step % 9 <= 320) {
         add(right, right_at, 1 + step % 9, right_slot, false);
         right_at += 1 + step % 9;
       }
@@ -98,34 +98,38 @@ TEST_P(Company, LogitsAreTheSameToTheBit) {
   const auto one = open(1);
   const std::vector<float> expected = logits(*one, {kMaxChunk}, false);
   for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
-  for (const int chunk : {1, 2, 3, 7, 16, 33}) {
-    expect_same(expected, logits(*one, {chunk}, false), fmt::format("alone, chunks of {}", chunk));
+  if (n_tokens() < 200) {  // every size of chunk, where that is cheap
+    for (int chunk = 1; chunk < kMaxChunk; chunk += chunk < 20 ? 1 : 13) {
+      expect_same(expected, logits(*one, {chunk}, false), fmt::format("alone, chunks of {}", chunk));
+    }
   }
   expect_same(expected, logits(*one, {1, 5, 2, 40, 8}, false), "alone, mixed chunks");
-  expect_same(expected, logits(*one, {1, 5, 2, 40, 8}, true), "in company, mixed chunks");
-  expect_same(expected, logits(*one, {kMaxChunk}, true), "in company, large chunks");
+  expect_same(expected, logits(*one, {33, 1}, true), "in company");
   expect_same(expected, logits(*one, {1}, true), "in company, token by token");
   for (const int n_threads : {2, 3}) {
     const auto runner = open(n_threads);
     expect_same(expected, logits(*runner, {kMaxChunk}, false), fmt::format("{} threads, large chunks", n_threads));
     expect_same(expected, logits(*runner, {1, 5, 2, 40, 8}, true), fmt::format("{} threads, in company", n_threads));
-    expect_same(expected, logits(*runner, {1}, false), fmt::format("{} threads, token by token", n_threads));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Company,
-                         ::testing::Combine(::testing::ValuesIn(test::all_backends()),
-                                            ::testing::Values(ModelCase{"tests/goldens/gemma4-moe", 150},
-                                                              ModelCase{"tests/goldens/gemma4-31b", 100},
-                                                              ModelCase{"tests/goldens/gemma4-e2b", 150},
-                                                              ModelCase{"models/demo", 330})),
-                         [](const auto& test) {
-                           std::string name =
-                               std::get<0>(test.param).name + "_" +
-                               std::filesystem::path(std::get<1>(test.param).directory).filename().string();
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+std::string name_of(const ::testing::TestParamInfo<std::tuple<BackendCase, ModelCase>>& test) {
+  const auto& [backend, model] = test.param;
+  std::string name = backend.name + "_" + std::filesystem::path(model.directory).filename().string();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, Company,
+                         ::testing::Combine(::testing::ValuesIn(test::cpu_backends()),
+                                            ::testing::Values(ModelCase{"tests/goldens/gemma4-moe", 70},
+                                                              ModelCase{"tests/goldens/gemma4-31b", 70},
+                                                              ModelCase{"tests/goldens/gemma4-e2b", 70})),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Demo, Company,
+                         ::testing::Combine(::testing::ValuesIn(test::cpu_backends()),
+                                            ::testing::Values(ModelCase{"models/demo", 300})),
+                         name_of);
 
 }  // namespace
 }  // namespace paro

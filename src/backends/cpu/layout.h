@@ -42,7 +42,8 @@ struct DenseLayout {
       : element_bytes(stored == StoredFormat::f32 ? 4 : 2), row_bytes(round_up(n_cols, 16) * element_bytes) {}
 };
 
-// Tables whose columns fill no group of 32 stay as they are stored.
+// int8 in groups of 32 columns: groups of 64 round an embedding so coarsely that near ties between experts turn. Tables
+// whose columns fill no group stay as they are stored.
 struct TableLayout {
   bool quantized = false;
   int group_size = 0;
@@ -55,7 +56,7 @@ struct TableLayout {
   explicit TableLayout(const TableSpec& spec) : dense(spec.stored, spec.cols) {
     quantized = spec.type == TableType::int8 && spec.cols % 32 == 0;
     if (quantized) {
-      group_size = spec.cols % 64 == 0 ? 64 : 32;
+      group_size = 32;
       n_groups = spec.cols / group_size;
       codes_offset = round_up(n_groups * kBlockRows * 2, 64);
       block_bytes = codes_offset + spec.cols * kBlockRows;
