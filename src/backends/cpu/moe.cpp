@@ -41,7 +41,8 @@ struct MoeScratch {
     offsets = scratch.take<int32_t>(args.experts.n_experts + 1);
     cursors = scratch.take<int32_t>(args.experts.n_experts);
     out = scratch.take<float>(n_slots * spec.hidden);
-    const int64_t n_h_rows = std::min(n_slots, std::max<int64_t>(shared_slots(n_threads), n_threads * kItemSlots));
+    // All slots at once while they are shared, later an item's worth for each thread.
+    const int64_t n_h_rows = n_slots <= shared_slots(n_threads) ? n_slots : n_threads * kItemSlots;
     h = scratch.take<float>(n_h_rows * spec.intermediate);
     h_quantized = take_quantized(scratch, n_h_rows, spec.intermediate, spec.down().n_groups());
   }
