@@ -12,18 +12,22 @@
 
 namespace paro::text {
 
+class Decoder;
+struct DecoderState;
+
+// Constant once read: several threads may encode and decode at once.
 class Tokenizer {
  public:
   // Parses the text of a tokenizer.json. Throws Error{tokenizer} naming the member that is missing, of the wrong type
-  // or of a kind that is not supported.
+  // or of a kind that is not supported. Its truncation and padding are not applied.
   static Tokenizer from_json(std::string_view json);
 
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  // Ids of `text`. Added tokens are recognised wherever they stand; with add_special_tokens the post-processor's (<bos>)
-  // are put around them. Invalid UTF-8 is replaced by U+FFFD as Python's errors="replace" does.
+  // Ids of `text`. Added tokens are recognised wherever they stand; with add_special_tokens the post-processor's
+  // (<bos>) are put around them. Invalid UTF-8 is replaced by U+FFFD as Python's errors="replace" does.
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens) const;
 
   // Text of `ids`; special tokens are left out on request. Bytes that are no UTF-8 become U+FFFD.
@@ -35,12 +39,15 @@ class Tokenizer {
   // The id of a token written exactly so in the vocabulary or among the added tokens.
   std::optional<int32_t> token_id(std::string_view token) const;
 
-  bool is_special(int32_t id) const;
-  int32_t vocab_size() const;  // largest id + 1, added tokens included
-  int64_t memory_bytes() const;  // what the tables hold, for the memory plan
+  bool is_special(int32_t id) const;  // left out by decode on request
+  int32_t vocab_size() const;         // largest id + 1, added tokens included
+  int64_t memory_bytes() const;       // what the tables hold, for the memory plan
 
  private:
+  friend class StreamDecoder;
   struct Impl;
+  const Decoder& decoder() const;
+  void decode_token(DecoderState& state, int32_t id, bool skip_special_tokens, std::string& out) const;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
