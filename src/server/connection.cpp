@@ -150,8 +150,10 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     co_return Reading::complete;
   }
 
-  request_.method(parser.get().method());
-  if (parser.is_header_done()) request_.version(parser.get().version());
+  if (parser.is_header_done()) {
+    request_.method_string(parser.get().method_string());
+    request_.version(parser.get().version());
+  }
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;

@@ -186,6 +186,9 @@ TEST_F(Errors, UnknownRoutesAndMethodsAreToldApart) {
   EXPECT_EQ(wrong_method.status, 405u);
   EXPECT_EQ(wrong_method.fields[field::allow], "POST");
   EXPECT_EQ(client.post("/health", "{}").status, 405u);
+  HttpClient other(port());
+  other.write("BREW /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(other.read_answer().status, 405u);
 }
 
 TEST_F(Errors, OtherMediaTypesAre415) {
