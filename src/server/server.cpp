@@ -59,6 +59,7 @@ struct Server::Impl {
     if (failure)
       throw Error(ErrorKind::io, "server: cannot listen on {}:{}: {}; choose another --port or --host", options.host,
                   port, failure.message());
+    listening_port = acceptor.local_endpoint().port();
   }
 
   asio::awaitable<void> accept() {
@@ -136,6 +137,7 @@ struct Server::Impl {
   Strand accept_strand;
   tcp::acceptor acceptor;  // used on accept_strand, as is stop_timer
   asio::steady_timer stop_timer;
+  int listening_port = 0;
   std::atomic<uint64_t> n_body_bytes{0};
 
   std::mutex mutex;                                   // guards all below
@@ -151,7 +153,7 @@ Server::Server(ServerOptions options, ServedModel model)
 
 Server::~Server() = default;
 
-int Server::port() const { return impl_->acceptor.local_endpoint().port(); }
+int Server::port() const { return impl_->listening_port; }
 
 void Server::run() {
   asio::co_spawn(impl_->accept_strand, impl_->accept(), asio::detached);

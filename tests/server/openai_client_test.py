@@ -273,7 +273,7 @@ def test_tools_go_round(client: openai.OpenAI, model: str) -> None:
     assert parts["name"] == expected["name"] and json.loads(parts["arguments"]) == expected["arguments"]
 
     messages.append(answer.choices[0].message.model_dump(exclude_none=True))
-    messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps({"result": "923"})})
+    messages.append({"role": "tool", "tool_call_id": call.id, "content": json.dumps({"value": 923})})
     last = client.chat.completions.create(messages=messages, **options)
     assert last.choices[0].finish_reason == "stop"
     assert "923" in last.choices[0].message.content
