@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cases import CASES
+from cases import CASES, CONTEXT
 from contexts import contexts
 from environment import Driver, make_environment, render_python
 
@@ -73,13 +73,13 @@ def check_templates(driver: Driver, paths: list[Path], limit: int) -> bool:
 
 def check_cases(driver: Driver, limit: int) -> bool:
     counts: collections.Counter[str] = collections.Counter()
-    for source, context in CASES:
-        expected, got = render_python(source, context), driver.render(source, context)
+    for source in CASES:
+        expected, got = render_python(source, CONTEXT), driver.render(source, CONTEXT)
         verdict = compare(expected, got)
         counts[verdict] += 1
         if not verdict.startswith("same") and limit > 0:
             show(f"{source!r}: {verdict}", expected, got)
-    print(f"cases: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items())))
+    print("cases: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items())))
     return all(verdict.startswith("same") for verdict in counts)
 
 
@@ -88,13 +88,16 @@ def write_goldens(folder: Path) -> None:
         answer = render_python(source, context)
         return {"text": answer["text"]} if "text" in answer else {"kind": answer["kind"]}
 
-    cases = [{"source": source, "context": context, **golden(source, context)} for source, context in CASES]
     demo = (ROOT / "models/demo/chat_template.jinja").read_text(encoding="utf-8")
-    renderings = [{"name": name, "context": context, **golden(demo, context)} for name, context in contexts()[::7]]
-    for name, rows in (("jinja_cases.json", cases), ("demo_renderings.json", renderings)):
-        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-        (folder / name).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-        print(f"{name}: {len(rows)}")
+    cases = [{"source": source, **golden(source, CONTEXT)} for source in CASES]
+    renderings = [{"name": name, "context": context, **golden(demo, context)} for name, context in contexts()[::11]]
+    for file, head, rows in (
+        ("jinja_cases.json", f'"context": {json.dumps(CONTEXT)},\n', cases),
+        ("demo_renderings.json", "", renderings),
+    ):
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        (folder / file).write_text(f'{{{head}"cases": [\n{lines}\n]}}\n', encoding="utf-8")
+        print(f"{file}: {len(rows)} cases")
 
 
 def main() -> int:

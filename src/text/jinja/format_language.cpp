@@ -94,6 +94,10 @@ class PercentFormat {
 
   void conversion() {
     ++at_;
+    if (peek() == '%') {
+      ++at_;
+      return out_.add('%');
+    }
     std::optional<Value> value;
     if (peek() == '(') {
       if (!values_.is_dict()) fail("format requires a mapping");
@@ -150,7 +154,6 @@ class PercentFormat {
     while (peek() == 'h' || peek() == 'l' || peek() == 'L') ++at_;
     const char type = peek();
     ++at_;
-    if (type == '%') return out_.add('%');
     if (!value) value = take();
     out_.add(converted(*value, layout, type, zero));
   }

@@ -130,7 +130,7 @@ class Lexer {
         return;
       }
     }
-    fail_here("Missing end of comment tag");
+    if (at_ < source_.size()) fail_here("Missing end of comment tag");
   }
 
   // {% raw %} ... {% endraw %} becomes text. False when the tag at at_ is another one.
@@ -167,7 +167,8 @@ class Lexer {
       advance(end + size - at_);
       return true;
     }
-    fail_here("Missing end of raw directive");
+    if (at_ < source_.size()) fail_here("Missing end of raw directive");
+    return true;
   }
 
   // Tokens up to the end of the tag.

@@ -10,18 +10,41 @@
 namespace paro::text::jinja {
 namespace {
 
-// Numbers of both kinds in order; exact where both are integers.
-int compare_numbers(const Value& a, const Value& b) {
-  if (!a.is_float() && !b.is_float()) {
-    if (a.is_wide() || b.is_wide()) {
-      if (a.is_wide() && b.is_wide()) return a.as_wide() < b.as_wide() ? -1 : a.as_wide() > b.as_wide() ? 1 : 0;
-      return a.is_wide() ? 1 : -1;
-    }
-    const int64_t x = *a.index(), y = *b.index();
-    return x < y ? -1 : x > y ? 1 : 0;
+// An integer and a float, exactly: a float at or beyond 2^64 is beyond every integer here.
+int compare_to_float(const Value& integer, double d) {
+  if (std::isnan(d)) return 2;
+  if (d >= 18446744073709551616.0) return -1;
+  if (d < -9223372036854775808.0) return 1;
+  const double whole = std::floor(d);
+  const bool wide = d >= 9223372036854775808.0;
+  int order = 0;
+  if (wide || integer.is_wide()) {
+    const uint64_t x = integer.is_wide() ? integer.as_wide() : 0, y = wide ? uint64_t(whole) : 0;
+    order = x < y ? -1 : x > y ? 1 : 0;
+  } else {
+    const int64_t x = *integer.index(), y = int64_t(whole);
+    order = x < y ? -1 : x > y ? 1 : 0;
   }
-  const double x = a.number(), y = b.number();
-  return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2;  // 2: one is not a number
+  return order == 0 && whole < d ? -1 : order;
+}
+
+// Numbers of all kinds in order; 2: one is not a number.
+int compare_numbers(const Value& a, const Value& b) {
+  if (a.is_float() && b.is_float()) {
+    const double x = a.as_float(), y = b.as_float();
+    return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2;
+  }
+  if (b.is_float()) return compare_to_float(a, b.as_float());
+  if (a.is_float()) {
+    const int order = compare_to_float(b, a.as_float());
+    return order == 2 ? 2 : -order;
+  }
+  if (a.is_wide() || b.is_wide()) {
+    if (a.is_wide() && b.is_wide()) return a.as_wide() < b.as_wide() ? -1 : a.as_wide() > b.as_wide() ? 1 : 0;
+    return a.is_wide() ? 1 : -1;
+  }
+  const int64_t x = *a.index(), y = *b.index();
+  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 bool is_tuple(const Value& v) { return v.is_list() && v.as_list().is_tuple; }

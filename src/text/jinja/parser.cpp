@@ -224,10 +224,10 @@ class Parser {
 
   std::unique_ptr<Stmt> for_statement() {
     auto node = std::make_unique<ForStmt>(next().line);
-    node->target = target({.end = "in"});
+    node->target = target({});
     node->test_target = node->target;
     expect_name("in");
-    node->items = tuple({.conditional = false, .end = "recursive"});
+    node->items = tuple({.conditional = false});
     if (skip_name("if")) node->test = expression();
     node->recursive = skip_name("recursive");
     {
@@ -323,7 +323,6 @@ class Parser {
   // --- targets
   struct TargetRules {
     bool attributes = false;
-    std::string_view end = {};
   };
 
   Target name_target() {
@@ -341,8 +340,7 @@ class Parser {
     const Nested nested(*this, expression_depth_, kMaxNesting);
     const auto at_end = [&] {
       const Token& token = current();
-      return token.kind == TokenKind::print_end || token.kind == TokenKind::block_end || token.is_op(")") ||
-             (!rules.end.empty() && token.is_name(rules.end));
+      return token.kind == TokenKind::print_end || token.kind == TokenKind::block_end || token.is_op(")");
     };
     Target all;
     all.kind = Target::Kind::tuple;
@@ -384,7 +382,6 @@ class Parser {
   // --- expressions
   struct TupleRules {
     bool conditional = true;
-    std::string_view end = {};
     bool parentheses = false;
   };
 
@@ -393,8 +390,7 @@ class Parser {
     const int line = current().line;
     const auto at_end = [&] {
       const Token& token = current();
-      return token.kind == TokenKind::print_end || token.kind == TokenKind::block_end || token.is_op(")") ||
-             (!rules.end.empty() && token.is_name(rules.end));
+      return token.kind == TokenKind::print_end || token.kind == TokenKind::block_end || token.is_op(")");
     };
     auto node = std::make_unique<SequenceExpr>(line, true);
     bool is_tuple = false;
