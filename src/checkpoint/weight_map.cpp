@@ -9,14 +9,15 @@
 namespace paro {
 namespace {
 
-// Characters that two names share at their ends: a renamed module in the middle leaves both ends alike.
+// Characters that two names share at their ends: a renamed module in the middle leaves both ends alike. The start counts
+// double, since it names the layer.
 size_t likeness(std::string_view a, std::string_view b) {
   const size_t shorter = std::min(a.size(), b.size());
   size_t prefix = 0;
   while (prefix < shorter && a[prefix] == b[prefix]) ++prefix;
   size_t suffix = 0;
   while (suffix < shorter - prefix && a[a.size() - 1 - suffix] == b[b.size() - 1 - suffix]) ++suffix;
-  return prefix + suffix;
+  return 2 * prefix + suffix;
 }
 
 std::string expected_text(std::initializer_list<DType> dtypes, const Shape& shape) {

@@ -6,24 +6,26 @@
 #include <string>
 
 #include "text/tokenizer.h"
+#include "text/tokenizer_decoder.h"
 
 namespace paro::text {
 
 class StreamDecoder {
  public:
+  // `tokenizer` must outlive the decoder.
   StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens);
 
-  // Text that became certain with this token; may be empty.
+  // Text that became certain with this token; may be empty. A run of byte tokens comes out when it ends: until then it
+  // may still turn out to be no UTF-8.
   std::string push(int32_t id);
 
-  // The rest: an incomplete sequence comes out as U+FFFD.
+  // The rest: an incomplete sequence comes out as U+FFFD. The decoder then starts anew.
   std::string finish();
 
  private:
   const Tokenizer& tokenizer_;
   bool skip_special_tokens_;
-  bool at_start_ = true;
-  std::string pending_;
+  DecoderState state_;
 };
 
 }  // namespace paro::text

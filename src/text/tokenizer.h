@@ -12,10 +12,13 @@
 
 namespace paro::text {
 
+class Decoder;
+struct DecoderState;
+
 class Tokenizer {
  public:
   // Parses the text of a tokenizer.json. Throws Error{tokenizer} naming the member that is missing, of the wrong type
-  // or of a kind that is not supported.
+  // or of a kind that is not supported. Its truncation and padding are not applied.
   static Tokenizer from_json(std::string_view json);
 
   ~Tokenizer();
@@ -40,7 +43,10 @@ class Tokenizer {
   int64_t memory_bytes() const;  // what the tables hold, for the memory plan
 
  private:
+  friend class StreamDecoder;
   struct Impl;
+  const Decoder& decoder() const;
+  void decode_token(DecoderState& state, int32_t id, bool skip_special_tokens, std::string& out) const;
   explicit Tokenizer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -7,7 +7,7 @@
 
 #include "checkpoint/safetensors.h"
 
-namespace paro::testing {
+namespace paro::test {
 
 struct Golden {
   std::filesystem::path directory;
@@ -37,4 +37,4 @@ struct Golden {
   }
 };
 
-}  // namespace paro::testing
+}  // namespace paro::test

@@ -11,7 +11,7 @@
 namespace paro {
 namespace {
 
-using testing::Golden;
+using test::Golden;
 
 class ReferenceGolden : public ::testing::TestWithParam<const char*> {};
 

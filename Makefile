@@ -1,0 +1,61 @@
+# Everything a newcomer does, by name. The work itself is in CMake (CMakePresets.json) and tools/.
+PRESET ?= release
+HOST ?= 127.0.0.1
+PORT ?= 8000
+MODEL ?= models/demo
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+PARO = build/$(PRESET)/paro
+
+.PHONY: help serve test build bench format check-format tidy fuzz venv packages clean
+
+help:
+	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
+	@echo "make test          build, and run every test"
+	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
+	@echo "make bench         measure $(MODEL) on this machine"
+	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
+	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"
+	@echo "make tidy          run clang-tidy"
+
+packages:
+	@tools/install_packages.sh
+
+build: packages
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) -j $(JOBS)
+
+serve: build
+	@echo
+	@echo "Once it listens, ask it from another terminal:"
+	@echo "  curl http://$(HOST):$(PORT)/v1/chat/completions -H 'Content-Type: application/json' \\"
+	@echo "    -d '{\"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}], \"temperature\": 0}'"
+	@echo
+	$(PARO) serve $(MODEL) --host $(HOST) --port $(PORT)
+
+test: build venv
+	ctest --preset $(PRESET) -j $(JOBS) $(CTEST_FLAGS)
+
+venv: build/venv/.installed
+
+build/venv/.installed: tests/requirements.txt | packages
+	python3 -m venv build/venv
+	build/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	@touch $@
+
+bench: build
+	$(PARO) bench $(MODEL)
+
+fuzz: packages
+	tools/fuzz.sh $(or $(SECONDS_EACH),60)
+
+format:
+	git ls-files '*.cpp' '*.h' | xargs clang-format -i
+
+check-format:
+	git ls-files '*.cpp' '*.h' | xargs clang-format --dry-run -Werror
+
+tidy: build
+	git ls-files 'src/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build/$(PRESET) --quiet
+
+clean:
+	rm -rf build

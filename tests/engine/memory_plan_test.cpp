@@ -1,0 +1,108 @@
+#include "engine/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "backends/reference/reference_backend.h"
+#include "engine/model_runner.h"
+
+namespace paro {
+namespace {
+
+const std::filesystem::path kModel = std::filesystem::path(PARO_SOURCE_DIR) / "models/demo";
+
+MemoryPlan plan(const EngineOptions& options, bool with_files = true) {
+  const auto backend = make_reference_backend();
+  const ModelConfig config = ModelConfig::load(kModel);
+  const SafetensorsFiles files = SafetensorsFiles::open(kModel);
+  return plan_memory(options, config, with_files ? &files : nullptr, *backend);
+}
+
+EngineOptions options_with(int64_t budget_bytes) {
+  EngineOptions options;
+  options.model = kModel;
+  options.memory_budget_bytes = budget_bytes;
+  return options;
+}
+
+TEST(MemoryPlan, ClassesAddUpToTheTotal) {
+  const MemoryReport report = plan(options_with(1 << 30)).report;
+  int64_t sum = 0;
+  for (const MemoryClass& c : report.classes) sum += c.plan_bytes;
+  EXPECT_EQ(sum, report.plan_bytes);
+  EXPECT_TRUE(report.fits);
+  EXPECT_TRUE(report.fitting.empty());
+}
+
+TEST(MemoryPlan, ConfigAloneCountsTheSameWeights) {
+  const MemoryPlan from_files = plan(options_with(1 << 30)), from_config = plan(options_with(1 << 30), false);
+  EXPECT_EQ(from_files.weight_bytes, from_config.weight_bytes);
+  EXPECT_EQ(from_files.arena_bytes, from_config.arena_bytes);
+}
+
+TEST(MemoryPlan, FitsInTheStatedOrder) {
+  const int64_t all = plan(options_with(int64_t(1) << 40)).report.plan_bytes;
+  MemoryReport report = plan(options_with(all - 1)).report;
+  EXPECT_TRUE(report.fits);
+  ASSERT_EQ(report.fitting.size(), 1u);
+  EXPECT_TRUE(report.fitting[0].starts_with("sequences at once")) << report.fitting[0];
+
+  // With the batch given, the next to shrink is the step.
+  EngineOptions options = options_with(int64_t(1) << 40);
+  options.max_batch = 1;
+  options.memory_budget_bytes = plan(options).report.plan_bytes - 1;
+  report = plan(options).report;
+  EXPECT_TRUE(report.fits);
+  ASSERT_EQ(report.fitting.size(), 1u);
+  EXPECT_TRUE(report.fitting[0].starts_with("rows of a step")) << report.fitting[0];
+}
+
+TEST(MemoryPlan, GivenSizesAreKeptOrRefused) {
+  EngineOptions options = options_with(60 << 20);
+  options.max_context = 4096;
+  options.max_batch = 4;
+  options.prefill_chunk = 512;
+  const MemoryReport report = plan(options).report;
+  EXPECT_FALSE(report.fits);
+  EXPECT_EQ(report.max_context, 4096);
+  EXPECT_EQ(report.max_batch, 4);
+  EXPECT_FALSE(report.suggestions.empty());
+}
+
+TEST(MemoryPlan, TooSmallABudgetIsRefusedWithNumbersBeforeLoading) {
+  try {
+    ModelRunner runner(options_with(8 << 20), make_reference_backend());
+    FAIL() << "8 MiB are enough?";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::memory);
+    EXPECT_NE(error.message().find("8.0 MiB"), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("weights"), std::string::npos);
+    EXPECT_NE(error.message().find("--memory-budget"), std::string::npos);
+  }
+}
+
+TEST(MemoryPlan, WhatIsTakenIsWhatWasPlanned) {
+  EngineOptions options = options_with(1 << 30);
+  options.max_context = 512;
+  options.max_batch = 1;
+  options.prefill_chunk = 32;
+  const ModelRunner runner(options, make_reference_backend());
+  for (const MemoryClass& c : runner.report().classes) {
+    if (c.name == memory_class::kProgram) continue;
+    EXPECT_EQ(c.actual_bytes, c.plan_bytes) << c.name;
+  }
+}
+
+TEST(MemoryPlan, FlagsOutOfRangeAreRefused) {
+  EngineOptions options = options_with(1 << 30);
+  options.max_context = 4097;
+  EXPECT_THROW(plan(options), Error);
+  options.max_context = 0;
+  options.max_batch = 64;
+  options.prefill_chunk = 32;
+  EXPECT_THROW(plan(options), Error);
+}
+
+}  // namespace
+}  // namespace paro

@@ -1,0 +1,76 @@
+// What the cpu backend's number formats cost: KL divergence of its distributions from those of transformers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/model_runner.h"
+#include "tests/models/backends.h"
+#include "tests/models/golden.h"
+
+namespace paro {
+namespace {
+
+using test::BackendCase;
+using test::Golden;
+
+// Log-probabilities of one row.
+std::vector<double> log_softmax(const float* logits, int64_t n) {
+  const double largest = *std::max_element(logits, logits + n);
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += std::exp(logits[i] - largest);
+  std::vector<double> out(size_t(n), 0.0);
+  for (int64_t i = 0; i < n; ++i) out[size_t(i)] = logits[i] - largest - std::log(sum);
+  return out;
+}
+
+class Divergence : public ::testing::TestWithParam<std::tuple<BackendCase, const char*>> {};
+
+TEST_P(Divergence, StaysWithinWhatInt8ActivationsCost) {
+  const auto& [backend, name] = GetParam();
+  const Golden golden = Golden::load(name);
+  EngineOptions options;
+  options.model = golden.directory;
+  options.max_context = 64;
+  options.max_batch = 1;
+  options.prefill_chunk = 64;
+  options.max_logit_rows = 64;
+  ModelRunner runner(options, backend.make(2));
+  const int n = int(golden.input_ids.size());
+  const int slot = runner.cache().open(n);
+  runner.cache().extend(slot, 0, n);
+  std::vector<StepRow> rows;
+  for (int i = 0; i < n; ++i) rows.push_back({golden.input_ids[size_t(i)], i, slot, true});
+  const Tensor logits = runner.run(rows);
+
+  const int64_t vocab = logits.dim(1);
+  std::vector<double> kl;
+  for (int i = 0; i < n; ++i) {
+    const auto p = log_softmax(golden.logits.data() + i * vocab, vocab),
+               q = log_softmax(logits.f32() + i * vocab, vocab);
+    double sum = 0;
+    for (size_t j = 0; j < p.size(); ++j) sum += std::exp(p[j]) * (p[j] - q[j]);
+    kl.push_back(sum);
+  }
+  double mean = 0;
+  for (const double d : kl) mean += d / double(kl.size());
+  std::nth_element(kl.begin(), kl.begin() + int64_t(kl.size() / 2), kl.end());
+  const double median = kl[kl.size() / 2];
+  RecordProperty("median_kl", std::to_string(median));
+  RecordProperty("mean_kl", std::to_string(mean));
+  EXPECT_LT(median, 6e-4);
+  EXPECT_LT(mean, 1.5e-3);
+  EXPECT_GE(median, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Gemma4, Divergence,
+                         ::testing::Combine(::testing::ValuesIn(test::cpu_backends()),
+                                            ::testing::Values("gemma4-moe", "gemma4-31b", "gemma4-e2b")),
+                         [](const auto& test) {
+                           std::string name = std::get<0>(test.param).name + "_" + std::get<1>(test.param);
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace paro

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks: Debian and Ubuntu through apt, macOS through Homebrew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+debian_packages=(
+  clang clang-format clang-tidy libclang-rt-14-dev g++ cmake ninja-build ccache pkg-config
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libcli11-dev libspdlog-dev libfmt-dev
+  libpcre2-dev libutf8proc-dev libedit-dev libgtest-dev libbenchmark-dev
+  python3 python3-venv ca-certificates
+)
+
+if [[ "$(uname)" == Darwin ]]; then
+  command -v brew >/dev/null || { echo "Homebrew is needed: https://brew.sh" >&2; exit 1; }
+  brew bundle --quiet --no-upgrade --file Brewfile
+  exit
+fi
+
+missing=()
+for package in "${debian_packages[@]}"; do
+  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit
+
+echo "Installing: ${missing[*]}"
+root=()
+[[ $EUID -eq 0 ]] || root=(sudo)
+"${root[@]}" apt-get update -qq
+DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
