@@ -1,0 +1,130 @@
+#include "server/chat_request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "server/api_error.h"
+
+namespace paro::server {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::array<std::string_view, 5> kRoles{"system", "developer", "user", "assistant", "tool"};
+
+void check_parts(const json::array& parts, const std::string& path) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const std::string at = fmt::format("{}[{}]", path, i);
+    if (!parts[i].is_object()) throw invalid_field(at, "must be an object with type and text");
+    const JsonFields part(parts[i].get_object(), at + ".");
+    const std::string type = part.string("type").value_or("");
+    if (type != "text")
+      throw invalid_field(at + ".type", fmt::format("is '{}', but this model reads parts of type text only", type));
+    if (!part.string("text")) throw invalid_field(at + ".text", "is missing");
+  }
+}
+
+void check_calls(const json::array& calls, const std::string& path) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const std::string at = fmt::format("{}[{}]", path, i);
+    if (!calls[i].is_object()) throw invalid_field(at, "must be an object");
+    const JsonFields call(calls[i].get_object(), at + ".");
+    call.string("id");
+    call.string("type");
+    const json::object* object = call.object("function");
+    if (object == nullptr) throw invalid_field(at + ".function", "is missing");
+    const JsonFields function(*object, at + ".function.");
+    if (!function.string("name")) throw invalid_field(at + ".function.name", "is missing");
+    const json::value* arguments = function.find("arguments");
+    if (arguments && !arguments->is_string() && !arguments->is_object())
+      throw invalid_field(at + ".function.arguments", "must be a string of JSON or an object");
+  }
+}
+
+void check_message(const json::value& value, const std::string& at) {
+  if (!value.is_object()) throw invalid_field(at, "must be an object with role and content");
+  const JsonFields message(value.get_object(), at + ".");
+  const std::optional<std::string> role = message.string("role");
+  if (!role) throw invalid_field(at + ".role", "is missing");
+  if (std::find(kRoles.begin(), kRoles.end(), *role) == kRoles.end())
+    throw invalid_field(at + ".role",
+                        fmt::format("is '{}', must be system, developer, user, assistant or tool", *role));
+  const json::array* calls = message.array("tool_calls");
+  if (calls) check_calls(*calls, at + ".tool_calls");
+  for (const std::string_view name : {"name", "tool_call_id", "reasoning", "reasoning_content"}) message.string(name);
+
+  const json::value* content = message.find("content");
+  if (content == nullptr) {
+    if (*role != "assistant") throw invalid_field(at + ".content", "is missing");
+  } else if (content->is_array()) {
+    check_parts(content->get_array(), at + ".content");
+  } else if (!content->is_string()) {
+    throw invalid_field(at + ".content", "must be a string or a list of parts");
+  }
+}
+
+void check_tool(const json::value& value, const std::string& at) {
+  if (!value.is_object()) throw invalid_field(at, "must be an object with type and function");
+  const JsonFields tool(value.get_object(), at + ".");
+  if (tool.string("type").value_or("function") != "function") throw invalid_field(at + ".type", "must be function");
+  const json::object* object = tool.object("function");
+  if (object == nullptr) throw invalid_field(at + ".function", "is missing");
+  const JsonFields function(*object, at + ".function.");
+  if (function.string("name").value_or("").empty()) throw invalid_field(at + ".function.name", "is missing");
+  function.string("description");
+  function.object("parameters");
+}
+
+// Whether the tools are shown to the model.
+bool offers_tools(const JsonFields& fields) {
+  const json::value* choice = fields.find("tool_choice");
+  if (choice == nullptr) return true;
+  if (*choice == "auto") return true;
+  if (*choice == "none") return false;
+  throw invalid_field("tool_choice", "must be auto or none: a call cannot be forced");
+}
+
+void check_response_format(const JsonFields& fields) {
+  const json::object* format = fields.object("response_format");
+  if (format == nullptr) return;
+  const std::optional<std::string> type = JsonFields(*format, "response_format.").string("type");
+  if (type != "text") throw invalid_field("response_format", "must be of type text: no other format is supported");
+}
+
+void read_logprobs(const JsonFields& fields, SamplingOptions& sampling) {
+  const bool wanted = fields.boolean("logprobs").value_or(false);
+  const auto n_best = fields.integer("top_logprobs", 0, 20);
+  if (n_best.value_or(0) > 0 && !wanted) throw invalid_field("top_logprobs", "needs logprobs to be true");
+  sampling.n_logprobs = wanted ? static_cast<int>(n_best.value_or(0)) : -1;
+}
+
+}  // namespace
+
+ChatRequest read_chat_request(const json::object& body, const SamplingOptions& defaults, int vocab_size) {
+  const JsonFields fields(body);
+  ChatRequest request;
+  const json::array* messages = fields.array("messages");
+  if (messages == nullptr || messages->empty()) throw invalid_field("messages", "must have at least one message");
+  for (size_t i = 0; i < messages->size(); ++i) check_message((*messages)[i], fmt::format("messages[{}]", i));
+  request.messages = *messages;
+
+  if (const json::array* tools = fields.array("tools")) {
+    for (size_t i = 0; i < tools->size(); ++i) check_tool((*tools)[i], fmt::format("tools[{}]", i));
+    if (offers_tools(fields)) request.tools = *tools;
+  } else {
+    offers_tools(fields);
+  }
+  check_response_format(fields);
+
+  if (const std::optional<std::string> effort = fields.string("reasoning_effort"))
+    request.template_variables["enable_thinking"] = *effort != "none";
+  if (const json::object* variables = fields.object("chat_template_kwargs"))
+    for (const auto& [name, value] : *variables) request.template_variables[name] = value;
+  request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
+
+  request.options = read_generation_options(fields, defaults, vocab_size);
+  read_logprobs(fields, request.options.sampling);
+  return request;
+}
+
+}  // namespace paro::server

@@ -1,0 +1,23 @@
+// The body of /chat/completions, checked: what is here has the types of the schema and asks for what the server can do.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+
+#include "server/generation_options.h"
+
+namespace paro::server {
+
+struct ChatRequest {
+  boost::json::array messages;
+  boost::json::array tools;                // empty: none, or tool_choice none
+  boost::json::object template_variables;  // chat_template_kwargs, enable_thinking among them
+  bool add_generation_prompt = true;
+  GenerationOptions options;
+};
+
+// Throws ApiError 400.
+ChatRequest read_chat_request(const boost::json::object& body, const SamplingOptions& defaults, int vocab_size);
+
+}  // namespace paro::server

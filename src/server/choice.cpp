@@ -1,0 +1,96 @@
+#include "server/choice.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace paro::server {
+namespace {
+
+using Kind = text::ChatDelta::Kind;
+
+size_t count_chars(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+bool is_text(Kind kind) { return kind == Kind::content || kind == Kind::reasoning; }
+
+}  // namespace
+
+void ChoicePiece::append(ChoicePiece piece) {
+  for (text::ChatDelta& delta : piece.deltas) {
+    if (!deltas.empty() && deltas.back().kind == delta.kind && is_text(delta.kind)) {
+      deltas.back().text += delta.text;
+    } else {
+      deltas.push_back(std::move(delta));
+    }
+  }
+  scores.insert(scores.end(), std::make_move_iterator(piece.scores.begin()),
+                std::make_move_iterator(piece.scores.end()));
+}
+
+Choice::Choice(std::unique_ptr<text::ChatParser> parser, std::vector<std::string> stop_strings, bool keeps_scores)
+    : parser_(std::move(parser)), matcher_(std::move(stop_strings)), keeps_scores_(keeps_scores) {}
+
+ChoicePiece Choice::push(const SampledToken& token) {
+  ChoicePiece piece;
+  if (stopped()) return piece;
+  ++n_tokens_;
+  if (keeps_scores_) scores_.push_back({token, read_bytes_, read_chars_});
+  piece.deltas = cut(parser_->push(token.id));
+  if (!piece.deltas.empty()) piece.scores = take_scores(false);
+  return piece;
+}
+
+ChoicePiece Choice::finish(const GenerationEnd& end) {
+  ChoicePiece piece;
+  if (!stopped()) {
+    n_tokens_ = std::max(n_tokens_, end.n_generated_tokens);
+    piece.deltas = cut(parser_->finish());
+    emit(held_kind_, matcher_.flush(), piece.deltas);
+  }
+  piece.scores = take_scores(!stopped());
+  finished_ = true;
+  end_ = end;
+  finish_reason_ = n_calls_ > 0 ? "tool_calls" : !stopped() && end.reason == FinishReason::length ? "length" : "stop";
+  return piece;
+}
+
+std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {
+  std::vector<text::ChatDelta> told;
+  for (text::ChatDelta& delta : deltas) {
+    if (stopped()) break;
+    read_bytes_ += delta.text.size();
+    read_chars_ += count_chars(delta.text);
+    if (delta.kind != held_kind_) emit(held_kind_, matcher_.flush(), told);
+    held_kind_ = delta.kind;
+    if (is_text(delta.kind)) {
+      emit(delta.kind, matcher_.push(delta.text), told);
+    } else {
+      if (delta.kind == Kind::call_started) ++n_calls_;
+      told_bytes_ += delta.text.size();
+      told.push_back(std::move(delta));
+    }
+  }
+  return told;
+}
+
+void Choice::emit(Kind kind, std::string text, std::vector<text::ChatDelta>& deltas) {
+  if (text.empty()) return;
+  told_bytes_ += text.size();
+  deltas.push_back({kind, std::move(text)});
+}
+
+// Tokens whose text begins behind what was told wait: a stop string may still take them away.
+std::vector<ScoredToken> Choice::take_scores(bool all) {
+  const auto told = [&](const ScoredToken& score) {
+    return all || score.begin_bytes < told_bytes_ || (!stopped() && !matcher_.holds_text());
+  };
+  const auto rest = std::find_if_not(scores_.begin(), scores_.end(), told);
+  std::vector<ScoredToken> taken(std::make_move_iterator(scores_.begin()), std::make_move_iterator(rest));
+  scores_.erase(scores_.begin(), rest);
+  return taken;
+}
+
+}  // namespace paro::server

@@ -1,0 +1,77 @@
+#include "server/completion_answer.h"
+
+#include <utility>
+
+#include "server/token_text.h"
+
+namespace paro::server {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_of(const ChoicePiece& piece) {
+  std::string text;
+  for (const text::ChatDelta& delta : piece.deltas) text += delta.text;
+  return text;
+}
+
+}  // namespace
+
+std::vector<json::object> CompletionAnswer::opening(int index) {
+  const std::string text = echo(index);
+  if (text.empty()) return {};
+  return {choice_of(index, text, {})};
+}
+
+std::vector<json::object> CompletionAnswer::piece(int index, const ChoicePiece& piece) {
+  if (piece.deltas.empty()) return {};
+  return {choice_of(index, text_of(piece), piece.scores)};
+}
+
+json::object CompletionAnswer::closing(int index, const ChoicePiece& rest, std::string_view finish_reason) {
+  json::object choice = choice_of(index, "", rest.scores);
+  choice["finish_reason"] = finish_reason;
+  return choice;
+}
+
+json::object CompletionAnswer::whole(int index, const ChoicePiece& all, std::string_view finish_reason) {
+  json::object choice = choice_of(index, echo(index) + text_of(all), all.scores);
+  choice["finish_reason"] = finish_reason;
+  return choice;
+}
+
+std::string CompletionAnswer::echo(int index) const {
+  return echoes_.empty() ? std::string() : echoes_[static_cast<size_t>(index)];
+}
+
+json::object CompletionAnswer::choice_of(int index, std::string_view text,
+                                         const std::vector<ScoredToken>& scores) const {
+  json::object choice;
+  choice["index"] = index;
+  choice["text"] = text;
+  choice["logprobs"] = logprobs(scores);
+  choice["finish_reason"] = nullptr;
+  return choice;
+}
+
+json::value CompletionAnswer::logprobs(const std::vector<ScoredToken>& scores) const {
+  if (scores.empty()) return nullptr;
+  json::array tokens, token_logprobs, top_logprobs, text_offset;
+  for (const ScoredToken& score : scores) {
+    tokens.emplace_back(token_text(tokenizer_, score.token.id));
+    token_logprobs.emplace_back(finite_logprob(score.token.logprob));
+    json::object best;
+    for (const TokenLogprob& other : score.token.best)
+      best[token_text(tokenizer_, other.id)] = finite_logprob(other.logprob);
+    top_logprobs.emplace_back(std::move(best));
+    text_offset.emplace_back(score.begin_chars);
+  }
+  json::object object;
+  object["tokens"] = std::move(tokens);
+  object["token_logprobs"] = std::move(token_logprobs);
+  object["top_logprobs"] = std::move(top_logprobs);
+  object["text_offset"] = std::move(text_offset);
+  return object;
+}
+
+}  // namespace paro::server

@@ -1,0 +1,335 @@
+#include "server/connection.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/json/error.hpp>
+#include <exception>
+#include <utility>
+
+#include "base/log.h"
+#include "server/json_text.h"
+#include "server/routes.h"
+
+namespace paro::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace json = boost::json;
+
+constexpr size_t kReadAheadBytes = 64 << 10;   // of a client's next requests while one is answered
+constexpr uint64_t kFreeBodyBytes = 64 << 10;  // bodies up to this size are not counted
+constexpr std::chrono::seconds kLingerTime(2);
+
+bool is_json_failure(const boost::system::system_error& error) {
+  return error.code().category() == make_error_code(json::error::syntax).category();
+}
+
+template <typename Body>
+void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request) {
+  response.set(http::field::server, "paro");
+  response.set(http::field::access_control_allow_origin, "*");
+  response.keep_alive(keeps_alive);
+  if (response.result() == http::status::service_unavailable) response.set(http::field::retry_after, "1");
+  if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
+  if (request.method() == http::verb::options) {
+    response.set(http::field::access_control_allow_methods, "GET, POST, OPTIONS");
+    const auto headers = request[http::field::access_control_request_headers];
+    response.set(http::field::access_control_allow_headers, headers.empty() ? "*" : headers);
+    response.set(http::field::access_control_max_age, "86400");
+  }
+}
+
+}  // namespace
+
+Connection::Connection(asio::ip::tcp::socket socket, Strand strand, const Service& service,
+                       std::atomic<uint64_t>& n_body_bytes)
+    : service_(service),
+      strand_(std::move(strand)),
+      stream_(std::move(socket)),
+      wakeup_(std::make_shared<Wakeup>(strand_)),
+      n_body_bytes_(n_body_bytes) {}
+
+Connection::~Connection() { release_body(); }
+
+asio::awaitable<void> Connection::run() {
+  try {
+    boost::system::error_code ignored;
+    stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    co_await serve_requests();
+  } catch (const std::exception& error) {  // the socket failed: nobody is left to tell
+    log::debug("connection: {}", error.what());
+  }
+  boost::system::error_code ignored;
+  stream_.socket().close(ignored);
+}
+
+asio::awaitable<void> Connection::refuse() {
+  try {
+    const ApiError error(Error(ErrorKind::unavailable, "server: all {} connections are taken; try again",
+                               service_.options.max_connections));
+    co_await report(error);
+    co_await hang_up();
+  } catch (const std::exception& failure) {
+    log::debug("connection: {}", failure.what());
+  }
+}
+
+asio::awaitable<void> Connection::serve_requests() {
+  using namespace asio::experimental::awaitable_operators;
+  Reading reading;
+  do {
+    request_ = {};
+    answered_ = streaming_ = false;
+    release_body();
+    reading = co_await read_request();
+    if (reading == Reading::complete) {
+      const auto ended = co_await (handle() || watch());
+      if (ended.index() == 1) co_return;  // the client left
+    }
+  } while (reading != Reading::ended && keeps_alive_ && !draining_);
+  if (reading != Reading::ended) co_await hang_up();
+}
+
+asio::awaitable<Connection::Reading> Connection::read_request() {
+  const ServerOptions& options = service_.options;
+  boost::system::error_code failure;
+  const auto or_failure = [&failure] { return asio::redirect_error(asio::use_awaitable, failure); };
+
+  if (buffer_.size() == 0) {  // waits for the first byte, so that an idle connection can be told from a slow one
+    if (draining_) co_return Reading::ended;
+    idle_ = true;
+    stream_.expires_after(options.idle_timeout);
+    const size_t n_read = co_await stream_.async_read_some(buffer_.prepare(4096), or_failure());
+    idle_ = false;
+    if (failure) co_return Reading::ended;
+    buffer_.commit(n_read);
+  }
+
+  HttpParser parser;
+  set_limits(parser, options.max_header_bytes, options.max_body_bytes);
+  stream_.expires_after(options.read_timeout);
+  co_await http::async_read_header(stream_, buffer_, parser, or_failure());
+  std::optional<ApiError> refusal = failure ? api_error_of(failure, options.max_body_bytes) : std::nullopt;
+  if (failure && !refusal) co_return Reading::ended;
+
+  if (!refusal) {
+    keeps_alive_ = parser.keep_alive();
+    try {
+      check_header(parser.get());
+    } catch (const ApiError& error) {
+      refusal = error;
+    }
+  }
+  if (!refusal && !parser.is_done()) {
+    if (!reserve_body(parser.content_length().value_or(options.max_body_bytes)))
+      refusal = ApiError(Error(ErrorKind::unavailable, "server: too many large requests at once; try again"));
+  }
+  if (!refusal && !parser.is_done()) {
+    if (expects_continue(parser.get())) {
+      http::response<http::empty_body> response(http::status::continue_, 11);
+      co_await http::async_write(stream_, response, asio::use_awaitable);
+    }
+    co_await http::async_read(stream_, buffer_, parser, or_failure());
+    if (failure) refusal = api_error_of(failure, options.max_body_bytes);
+    if (failure && !refusal) co_return Reading::ended;
+  }
+  if (!refusal) {
+    request_ = parser.release();
+    co_return Reading::complete;
+  }
+
+  request_.method(parser.get().method());
+  request_.version(parser.get().version());
+  if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
+  co_await report(*refusal);
+  co_return Reading::refused;
+}
+
+// What can be refused before the body is read.
+void Connection::check_header(const HttpHeader& header) const {
+  if (header.method() == http::verb::options) return;
+  const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
+  const std::vector<std::string>& keys = service_.options.api_keys;
+  const bool is_open = path == "/health";
+  if (!is_open && !keys.empty() && !has_key(header, keys)) {
+    throw ApiError(401, "authentication_error", "invalid_api_key",
+                   "request: the API key is missing or wrong; send it as Authorization: Bearer KEY");
+  }
+  const Route& route = find_route(header.method(), path);
+  if (route.method == http::verb::post) check_content_type(header);
+}
+
+asio::awaitable<void> Connection::handle() {
+  std::exception_ptr failure;
+  try {
+    co_await dispatch();
+  } catch (const boost::system::system_error& error) {
+    if (!is_json_failure(error)) {  // the socket failed, or the client left
+      keeps_alive_ = false;
+      co_return;
+    }
+    failure = std::current_exception();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  try {
+    const ApiError error = server::api_error_of(failure);
+    if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
+    co_await report(error);
+  } catch (const boost::system::system_error&) {
+    keeps_alive_ = false;
+  }
+}
+
+asio::awaitable<void> Connection::dispatch() {
+  if (request_.method() == http::verb::options) {
+    co_await respond_empty(204);
+    co_return;
+  }
+  const Route& route = find_route(request_.method(), route_path(std::string_view(request_.target())));
+  co_await route.handler(*this, service_);
+}
+
+asio::awaitable<void> Connection::report(const ApiError& error) {
+  if (streaming_) {
+    keeps_alive_ = false;
+    co_await send_events("data: " + json_text(error.body()) + "\n\ndata: [DONE]\n\n");
+    co_await end_events();
+  } else if (answered_) {  // a half-sent answer cannot be mended
+    keeps_alive_ = false;
+  } else {
+    co_await respond(error.status, error.body());
+  }
+}
+
+// Ends when the client has left. What it sends ahead is kept for the next request.
+asio::awaitable<void> Connection::watch() {
+  while (buffer_.size() < kReadAheadBytes) {
+    const auto [failure, n_read] =
+        co_await stream_.socket().async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
+    if (failure) break;
+    buffer_.commit(n_read);
+  }
+  // One that only closed its sending side still gets an answer which is on its way.
+  while (answered_ && !streaming_) {
+    asio::steady_timer until_handled(strand_, asio::steady_timer::time_point::max());
+    co_await until_handled.async_wait(asio::use_awaitable);
+  }
+}
+
+// Closes so that a client which is still sending gets to read the answer.
+asio::awaitable<void> Connection::hang_up() {
+  boost::system::error_code failure;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failure);
+  if (failure) co_return;
+  stream_.expires_after(kLingerTime);
+  std::string discarded(16 << 10, '\0');
+  while (!failure)
+    co_await stream_.async_read_some(asio::buffer(discarded), asio::redirect_error(asio::use_awaitable, failure));
+}
+
+asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
+  http::response<http::string_body> response(static_cast<http::status>(status), request_.version());
+  response.set(http::field::content_type, "application/json");
+  if (status == 405) response.set(http::field::allow, request_.method() == http::verb::get ? "POST" : "GET");
+  if (draining_) keeps_alive_ = false;
+  set_common_fields(response, keeps_alive_, request_);
+  response.body() = json_text(body);
+  response.prepare_payload();
+  answered_ = true;
+  stream_.expires_after(service_.options.write_timeout);
+  co_await http::async_write(stream_, response, asio::use_awaitable);
+}
+
+asio::awaitable<void> Connection::respond_empty(unsigned status) {
+  http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
+  if (draining_) keeps_alive_ = false;
+  set_common_fields(response, keeps_alive_, request_);
+  answered_ = true;
+  stream_.expires_after(service_.options.write_timeout);
+  co_await http::async_write(stream_, response, asio::use_awaitable);
+}
+
+// To HTTP/1.0 the stream is a body that ends with the connection.
+asio::awaitable<void> Connection::begin_events() {
+  http::response<http::empty_body> response(http::status::ok, request_.version());
+  response.set(http::field::content_type, "text/event-stream");
+  response.set(http::field::cache_control, "no-cache");
+  response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
+  const bool chunked = request_.version() >= 11;
+  if (!chunked || draining_) keeps_alive_ = false;
+  set_common_fields(response, keeps_alive_, request_);
+  if (chunked) response.chunked(true);
+  http::response_serializer<http::empty_body> serializer(response);
+  answered_ = streaming_ = true;
+  stream_.expires_after(service_.options.write_timeout);
+  co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+}
+
+asio::awaitable<void> Connection::send_events(std::string frames) {
+  stream_.expires_after(service_.options.write_timeout);
+  if (request_.version() >= 11) {
+    const auto chunk = http::make_chunk(asio::buffer(frames));
+    co_await asio::async_write(stream_, chunk, asio::use_awaitable);
+  } else {
+    co_await asio::async_write(stream_, asio::buffer(frames), asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> Connection::end_events() {
+  streaming_ = false;
+  if (request_.version() < 11) co_return;
+  stream_.expires_after(service_.options.write_timeout);
+  const auto last = http::make_chunk_last();
+  co_await asio::async_write(stream_, last, asio::use_awaitable);
+}
+
+asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
+  const bool notified = interrupted_ || co_await wakeup_->wait(timeout);
+  if (interrupted_) throw Error(ErrorKind::unavailable, "server: it is stopping");
+  co_return notified;
+}
+
+void Connection::drain() {
+  asio::post(strand_, [self = shared_from_this()] {
+    self->draining_ = true;
+    boost::system::error_code ignored;
+    if (self->idle_) self->stream_.socket().close(ignored);
+  });
+}
+
+void Connection::interrupt() {
+  asio::post(strand_, [self = shared_from_this()] { self->interrupted_ = true; });
+  wakeup_->notify();
+}
+
+void Connection::close() {
+  asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+}
+
+bool Connection::reserve_body(uint64_t size_bytes) {
+  if (size_bytes <= kFreeBodyBytes) return true;
+  if (n_body_bytes_.fetch_add(size_bytes) + size_bytes > service_.options.max_bodies_bytes) {
+    n_body_bytes_.fetch_sub(size_bytes);
+    return false;
+  }
+  n_reserved_bytes_ = size_bytes;
+  return true;
+}
+
+void Connection::release_body() { n_body_bytes_.fetch_sub(std::exchange(n_reserved_bytes_, 0)); }
+
+}  // namespace paro::server

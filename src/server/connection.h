@@ -1,0 +1,82 @@
+// One client: reads its requests one after another, hands them to the routes, writes their answers, whole or as
+// server-sent events. While a request is answered the socket is watched, and a client that leaves ends the handler,
+// whatever it waits for.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/http_request.h"
+#include "server/service.h"
+#include "server/wakeup.h"
+
+namespace paro::server {
+
+class Connection : public std::enable_shared_from_this<Connection> {  // shared by its coroutine and the server's list
+ public:
+  // `n_body_bytes` counts the bodies of all connections.
+  Connection(boost::asio::ip::tcp::socket socket, Strand strand, const Service& service,
+             std::atomic<uint64_t>& n_body_bytes);
+  ~Connection();
+
+  boost::asio::awaitable<void> run();  // until the connection ends; throws nothing
+
+  // Answers 503 and ends: for a connection too many.
+  boost::asio::awaitable<void> refuse();
+
+  // From any thread: no further request is read; the answer at work is given up; the socket is closed.
+  void drain();
+  void interrupt();
+  void close();
+
+  // For handlers, on the strand.
+  const HttpRequest& request() const { return request_; }
+  boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
+  boost::asio::awaitable<void> respond_empty(unsigned status);
+  boost::asio::awaitable<void> begin_events();
+  boost::asio::awaitable<void> send_events(std::string frames);
+  boost::asio::awaitable<void> end_events();
+  std::shared_ptr<Wakeup> wakeup() const { return wakeup_; }
+
+  // False: the time has passed. Throws Error{unavailable} once the server gives its answers up.
+  boost::asio::awaitable<bool> wait(std::chrono::milliseconds timeout);
+
+ private:
+  enum class Reading { complete, refused, ended };
+
+  boost::asio::awaitable<void> serve_requests();
+  boost::asio::awaitable<Reading> read_request();
+  boost::asio::awaitable<void> handle();
+  boost::asio::awaitable<void> dispatch();
+  boost::asio::awaitable<void> watch();
+  boost::asio::awaitable<void> report(const ApiError& error);
+  boost::asio::awaitable<void> hang_up();
+  void check_header(const HttpHeader& header) const;
+  bool reserve_body(uint64_t size_bytes);
+  void release_body();
+
+  const Service& service_;
+  Strand strand_;
+  boost::beast::tcp_stream stream_;
+  boost::beast::flat_buffer buffer_;
+  std::shared_ptr<Wakeup> wakeup_;
+  std::atomic<uint64_t>& n_body_bytes_;
+  uint64_t n_reserved_bytes_ = 0;
+
+  HttpRequest request_;
+  bool keeps_alive_ = false;  // after this answer
+  bool answered_ = false;     // a header was sent
+  bool streaming_ = false;
+  bool idle_ = false;  // between requests
+  bool draining_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace paro::server

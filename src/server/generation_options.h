@@ -1,0 +1,27 @@
+// The fields that every generating route has: sampling, limits, stop strings, streaming.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/sampling.h"
+#include "server/json_fields.h"
+
+namespace paro::server {
+
+struct GenerationOptions {
+  SamplingOptions sampling;
+  std::optional<int> max_tokens;  // else what the context leaves
+  std::string max_tokens_field = "max_tokens";
+  std::vector<std::string> stop;
+  int n = 1;
+  bool ignore_eos = false;
+  bool stream = false;
+  bool include_usage = false;
+};
+
+// logprobs are read by the routes, whose fields differ. `defaults` hold where the request says nothing.
+GenerationOptions read_generation_options(const JsonFields& fields, const SamplingOptions& defaults, int vocab_size);
+
+}  // namespace paro::server

@@ -1,0 +1,92 @@
+// The routes that tell about the server: /models, /health, /memory.
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "server/api_error.h"
+#include "server/connection.h"
+#include "server/routes.h"
+
+namespace paro::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+json::object model_object(const Service& service) {
+  const ModelInfo& info = service.model.engine.info();
+  json::object meta;
+  meta["n_ctx"] = info.max_context;
+  meta["n_vocab"] = info.vocab_size;
+  json::object model;
+  model["id"] = service.model.id;
+  model["object"] = "model";
+  model["created"] = service.started_at;
+  model["owned_by"] = "paro";
+  model["max_model_len"] = info.max_context;
+  model["meta"] = std::move(meta);
+  return model;
+}
+
+// The most memory that the process has held; 0 where the system does not tell.
+int64_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t size_kib = 0;
+    if (word == "VmHWM:" && status >> size_kib) return size_kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+asio::awaitable<void> handle_models(Connection& connection, const Service& service) {
+  json::object response;
+  response["object"] = "list";
+  json::array models;
+  models.emplace_back(model_object(service));
+  response["data"] = std::move(models);
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_model(Connection& connection, const Service& service) {
+  const std::string path = route_path(std::string_view(connection.request().target()));
+  const std::string_view name = std::string_view(path).substr(std::string_view("/models/").size());
+  if (name != service.model.id) {
+    ApiError error(404, "invalid_request_error", "model_not_found",
+                   fmt::format("request: the model '{}' is not served here; '{}' is", name, service.model.id));
+    error.param = "model";
+    throw error;
+  }
+  co_await connection.respond(200, model_object(service));
+}
+
+asio::awaitable<void> handle_health(Connection& connection, const Service&) {
+  json::object response;
+  response["status"] = "ok";
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_memory(Connection& connection, const Service& service) {
+  const MemoryReport report = service.model.engine.memory();
+  json::array classes;
+  for (const MemoryClass& each : report.classes) {
+    json::object entry;
+    entry["name"] = each.name;
+    entry["plan_bytes"] = each.plan_bytes;
+    entry["actual_bytes"] = each.actual_bytes;
+    classes.emplace_back(std::move(entry));
+  }
+  json::object response;
+  response["plan_bytes"] = report.plan_bytes;
+  response["budget_bytes"] = report.budget_bytes;
+  response["fits"] = report.fits;
+  response["max_context"] = report.max_context;
+  response["max_batch"] = report.max_batch;
+  response["classes"] = std::move(classes);
+  response["peak_resident_bytes"] = peak_resident_bytes();
+  co_await connection.respond(200, std::move(response));
+}
+
+}  // namespace paro::server

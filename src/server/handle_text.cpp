@@ -1,0 +1,90 @@
+// The routes that only turn text and tokens into each other: /tokenize, /detokenize, /apply-template.
+#include <utility>
+
+#include "server/chat_request.h"
+#include "server/completion_request.h"
+#include "server/connection.h"
+#include "server/prompt_tokens.h"
+#include "server/routes.h"
+
+namespace paro::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+ChatRequest chat_request_of(const json::object& body, const Service& service) {
+  return read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
+}
+
+// A piece is text, or a list of bytes where it is no UTF-8 by itself.
+json::value piece_of(const text::Tokenizer& tokenizer, int32_t id) {
+  const std::string_view bytes = tokenizer.token_bytes(id);
+  if (tokenizer.decode(std::vector<int32_t>{id}, false).find("\xEF\xBF\xBD") == std::string::npos)
+    return json::value(json::string_view(bytes));
+  json::array list;
+  for (const char c : bytes) list.emplace_back(static_cast<int>(static_cast<unsigned char>(c)));
+  return list;
+}
+
+}  // namespace
+
+// Understands llama.cpp's {content} and vLLM's {prompt} or {messages}; answers with what both give.
+asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service) {
+  const json::object body = parse_body(connection.request().body());
+  check_model(body, service);
+  const JsonFields fields(body);
+  const text::Tokenizer& tokenizer = service.model.tokenizer;
+
+  std::vector<int32_t> ids;
+  if (fields.find("messages")) {
+    ids = tokenizer.encode(chat_prompt(chat_request_of(body, service), service), false);
+  } else if (const auto content = fields.string("content")) {
+    ids = tokenizer.encode(*content, fields.boolean("add_special").value_or(false));
+  } else if (const auto prompt = fields.string("prompt")) {
+    ids = tokenizer.encode(*prompt, fields.boolean("add_special_tokens").value_or(true));
+  } else {
+    throw invalid_field("content", "is missing: give content, prompt or messages");
+  }
+
+  const bool with_pieces = fields.boolean("with_pieces").value_or(false);
+  json::array tokens;
+  for (const int32_t id : ids) {
+    if (!with_pieces) {
+      tokens.emplace_back(id);
+      continue;
+    }
+    json::object token;
+    token["id"] = id;
+    token["piece"] = piece_of(tokenizer, id);
+    tokens.emplace_back(std::move(token));
+  }
+  json::object response;
+  response["tokens"] = std::move(tokens);
+  response["count"] = ids.size();
+  response["max_model_len"] = service.model.engine.info().max_context;
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service) {
+  const json::object body = parse_body(connection.request().body());
+  check_model(body, service);
+  const json::array* tokens = JsonFields(body).array("tokens");
+  if (tokens == nullptr) throw invalid_field("tokens", "is missing");
+  const std::vector<int32_t> ids = read_token_ids(*tokens, "tokens", service.model.engine.info().vocab_size);
+  const std::string text = service.model.tokenizer.decode(ids, false);
+  json::object response;
+  response["content"] = text;
+  response["prompt"] = text;
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service) {
+  const json::object body = parse_body(connection.request().body());
+  check_model(body, service);
+  json::object response;
+  response["prompt"] = chat_prompt(chat_request_of(body, service), service);
+  co_await connection.respond(200, std::move(response));
+}
+
+}  // namespace paro::server

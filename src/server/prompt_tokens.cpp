@@ -1,0 +1,35 @@
+#include "server/prompt_tokens.h"
+
+#include "server/api_error.h"
+
+namespace paro::server {
+
+void check_model(const boost::json::object& body, const Service& service) {
+  const auto name = JsonFields(body).string("model");
+  if (!name || name->empty() || *name == service.model.id || service.options.accepts_any_model_name) return;
+  ApiError error(404, "invalid_request_error", "model_not_found",
+                 fmt::format("request: the model '{}' is not served here; '{}' is", *name, service.model.id));
+  error.param = "model";
+  throw error;
+}
+
+std::string chat_prompt(const ChatRequest& request, const Service& service) {
+  if (!service.renderer)
+    throw invalid_field("messages", "cannot be used: the model has no chat template; use /v1/completions");
+  return service.renderer->render(request);
+}
+
+std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service) {
+  const std::string prompt = chat_prompt(request, service);
+  service.check_length(prompt, "messages");
+  std::vector<int32_t> ids = service.model.tokenizer.encode(prompt, false);
+  if (ids.empty()) throw invalid_field("messages", "give an empty prompt");
+  return ids;
+}
+
+std::vector<int32_t> text_prompt_tokens(std::string_view text, std::string_view param, const Service& service) {
+  service.check_length(text, param);
+  return service.model.tokenizer.encode(text, true);
+}
+
+}  // namespace paro::server

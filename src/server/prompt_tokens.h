@@ -1,0 +1,27 @@
+// From a checked request to the token ids of its prompt.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/chat_request.h"
+#include "server/service.h"
+
+namespace paro::server {
+
+// Throws ApiError 404 when `model` names another than the served one.
+void check_model(const boost::json::object& body, const Service& service);
+
+// The rendered template. Throws ApiError 400 when the model has none.
+std::string chat_prompt(const ChatRequest& request, const Service& service);
+
+// The template writes <bos> itself, so none is added.
+std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service);
+
+// Plain text, with the special tokens that the tokenizer puts around it.
+std::vector<int32_t> text_prompt_tokens(std::string_view text, std::string_view param, const Service& service);
+
+}  // namespace paro::server

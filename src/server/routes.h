@@ -1,0 +1,36 @@
+// The visible table of routes, written as route_path() gives them: without /v1.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <string_view>
+
+namespace paro::server {
+
+class Connection;
+struct Service;
+
+using Handler = boost::asio::awaitable<void> (*)(Connection& connection, const Service& service);
+
+struct Route {
+  boost::beast::http::verb method;
+  std::string_view path;  // one that ends with / has a name after it
+  bool needs_key;
+  Handler handler;
+};
+
+// Throws ApiError 404 for an unknown path, 405 for another method.
+const Route& find_route(boost::beast::http::verb method, std::string_view path);
+
+// The handlers, each in a file with its kin.
+boost::asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_memory(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
+
+}  // namespace paro::server

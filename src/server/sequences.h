@@ -1,0 +1,35 @@
+// One request's sequences at the engine. Those that still run are cancelled when this goes out of scope, whatever the
+// reason: an error, a client that left, a stop.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/mailbox.h"
+
+namespace paro::server {
+
+class Sequences {
+ public:
+  Sequences(Engine& engine, std::shared_ptr<Wakeup> reader);
+  ~Sequences();
+  Sequences(const Sequences&) = delete;
+  Sequences& operator=(const Sequences&) = delete;
+
+  void submit(GenerationRequest request);  // the next index; throws as Engine::submit
+  void cancel(size_t sequence);
+  bool all_ended() const { return n_ended_ == ids_.size(); }
+
+  // What happened since. Throws Error{unavailable} when the client read too slowly for the tokens to be kept.
+  std::vector<SequenceEvent> take();
+
+ private:
+  Engine& engine_;
+  std::shared_ptr<Mailbox> mailbox_;  // shared with the listeners, which the engine keeps until a sequence has ended
+  std::vector<GenerationId> ids_;
+  std::vector<bool> ended_;
+  size_t n_ended_ = 0;
+};
+
+}  // namespace paro::server

@@ -1,0 +1,32 @@
+// The HTTP server: listens, runs the connections on a few threads of its own, and stops gracefully.
+#pragma once
+
+#include <memory>
+
+#include "server/service.h"
+
+namespace paro::server {
+
+class Server {
+ public:
+  // Binds and listens; connections wait until run(). Throws Error{io} when the address cannot be had.
+  Server(ServerOptions options, ServedModel model);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  int port() const;
+
+  // Serves until stop(), on this thread and n_threads - 1 others.
+  void run();
+
+  // From any thread, though not from a signal handler: accepts no more, lets answers finish for the grace period, then
+  // ends them with an error. The engine is left to the caller, who stops it after run() has returned.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace paro::server

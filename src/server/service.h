@@ -1,0 +1,64 @@
+// What is served and how: everything that handlers share. Nothing here changes once the server runs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/prompt_renderer.h"
+#include "text/chat_format.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace paro::server {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 8080;                    // 0: any free one
+  std::vector<std::string> api_keys;  // empty: none is asked for
+  bool accepts_any_model_name = false;
+
+  // Over the model's own defaults, under what a request says.
+  std::optional<float> temperature, top_p;
+  std::optional<int> top_k;
+
+  int n_threads = 2;  // for HTTP; inference has its own
+  int max_connections = 256;
+  uint32_t max_header_bytes = 64 << 10;
+  uint64_t max_body_bytes = 32 << 20;
+  uint64_t max_bodies_bytes = 128 << 20;  // of all requests that are being read or answered
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
+  std::chrono::milliseconds read_timeout = std::chrono::seconds(60);
+  std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
+  std::chrono::milliseconds ping_interval = std::chrono::seconds(15);
+  std::chrono::milliseconds grace = std::chrono::seconds(10);
+};
+
+// The engine, tokenizer and template are the caller's and outlive the server.
+struct ServedModel {
+  std::string id;
+  Engine& engine;
+  const text::Tokenizer& tokenizer;
+  const text::ChatTemplate* chat_template = nullptr;  // nullptr: the model has none
+  std::string bos_token, eos_token;                   // as the template's variables
+};
+
+struct Service {
+  Service(ServerOptions server_options, ServedModel served_model);
+
+  // 400 when no number of tokens that the context has could hold `text`; spares tokenizing what cannot be served.
+  void check_length(std::string_view text, std::string_view param) const;
+
+  ServerOptions options;
+  ServedModel model;
+  const text::ChatFormat& format;
+  std::optional<PromptRenderer> renderer;
+  SamplingOptions default_sampling;
+  int64_t started_at;  // seconds since 1970
+  size_t longest_token_bytes = 1;
+};
+
+}  // namespace paro::server
