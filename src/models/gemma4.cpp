@@ -108,7 +108,7 @@ std::vector<float> inverse_frequencies(int head_dim, double theta, double partia
 
 Gemma4Config Gemma4Config::read(const ModelConfig& model) {
   const Config& c = model.text;
-  constexpr int64_t kMax = 1 << 24;
+  constexpr int64_t kMax = 1 << 20;  // keeps every product of extents within 64 bits
   const auto get = [&](const char* key, int64_t absent, int64_t low = 1) {
     return int(c.get_int_in(key, absent, low, kMax));
   };
@@ -117,16 +117,16 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
   };
 
   Gemma4Config g{};
-  g.vocab_size = get("vocab_size", 262144);
+  g.vocab_size = int(c.get_int_in("vocab_size", 262144, 1, 1 << 24));
   g.hidden_size = get("hidden_size", 2304);
   g.intermediate_size = get("intermediate_size", 9216);
-  g.num_hidden_layers = int(c.get_int_in("num_hidden_layers", 30, 1, 1024));
-  g.num_attention_heads = get("num_attention_heads", 8);
+  g.num_hidden_layers = int(c.get_int_in("num_hidden_layers", 30, 1, 512));
+  g.num_attention_heads = int(c.get_int_in("num_attention_heads", 8, 1, 1024));
   g.sliding_window = get("sliding_window", 512);
-  g.max_position_embeddings = get("max_position_embeddings", 131072);
+  g.max_position_embeddings = int(c.get_int_in("max_position_embeddings", 131072, 1, 1 << 24));
   g.num_kv_shared_layers = get("num_kv_shared_layers", 0, 0);
   g.hidden_size_per_layer_input = get("hidden_size_per_layer_input", 256, 0);
-  g.vocab_size_per_layer_input = get("vocab_size_per_layer_input", 262144);
+  g.vocab_size_per_layer_input = int(c.get_int_in("vocab_size_per_layer_input", 262144, 1, 1 << 24));
   g.attention_k_eq_v = c.get_bool("attention_k_eq_v", false);
   g.enable_moe_block = c.get_bool("enable_moe_block", false);
   g.use_double_wide_mlp = c.get_bool("use_double_wide_mlp", false);
@@ -134,7 +134,7 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
   g.rms_norm_eps = float(c.get_float("rms_norm_eps", 1e-6));
   g.final_logit_softcapping = float(c.get_float("final_logit_softcapping", 0));
   if (g.enable_moe_block) {
-    g.num_experts = int(c.get_int_in("num_experts", {}, 1, 65536));
+    g.num_experts = int(c.get_int_in("num_experts", {}, 1, 2048));
     g.top_k_experts = int(c.get_int_in("top_k_experts", {}, 1, g.num_experts));
     g.moe_intermediate_size = int(c.get_int_in("moe_intermediate_size", {}, 1, kMax));
   }
@@ -188,7 +188,8 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
   }
   types.back() = "full_attention";  // as transformers forces it
 
-  const int head_dim = get("head_dim", 256), global_head_dim = get("global_head_dim", 512);
+  const int head_dim = int(c.get_int_in("head_dim", 256, 1, 4096)),
+            global_head_dim = int(c.get_int_in("global_head_dim", 512, 1, 4096));
   const int n_kv_heads = get("num_key_value_heads", 4);
   const int n_global_kv_heads = g.attention_k_eq_v ? get("num_global_key_value_heads", n_kv_heads) : n_kv_heads;
   std::optional<Config> per_layer;
@@ -205,7 +206,7 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
       for (const std::string& key : {type, std::to_string(i)}) {
         if (!per_layer->has(key)) continue;
         const Config own = per_layer->get_object(key);
-        layer.head_dim = int(own.get_int_in("head_dim", layer.head_dim, 1, kMax));
+        layer.head_dim = int(own.get_int_in("head_dim", layer.head_dim, 1, 4096));
         layer.n_kv_heads = int(own.get_int_in("num_key_value_heads", layer.n_kv_heads, 1, kMax));
       }
     }

@@ -15,6 +15,7 @@ namespace paro::text {
 class Decoder;
 struct DecoderState;
 
+// Constant once read: several threads may encode and decode at once.
 class Tokenizer {
  public:
   // Parses the text of a tokenizer.json. Throws Error{tokenizer} naming the member that is missing, of the wrong type
@@ -38,9 +39,9 @@ class Tokenizer {
   // The id of a token written exactly so in the vocabulary or among the added tokens.
   std::optional<int32_t> token_id(std::string_view token) const;
 
-  bool is_special(int32_t id) const;
-  int32_t vocab_size() const;    // largest id + 1, added tokens included
-  int64_t memory_bytes() const;  // what the tables hold, for the memory plan
+  bool is_special(int32_t id) const;  // left out by decode on request
+  int32_t vocab_size() const;         // largest id + 1, added tokens included
+  int64_t memory_bytes() const;       // what the tables hold, for the memory plan
 
  private:
   friend class StreamDecoder;

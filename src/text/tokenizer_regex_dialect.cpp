@@ -13,8 +13,10 @@ namespace paro::text {
 
 namespace {
 
-// \w of Oniguruma; PCRE2's own lacks marks and connectors.
+// \w of Oniguruma: with marks and connectors, which PCRE2's own lacks. Outside of a class it also has the digits and
+// fractions of Latin-1.
 constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kLoneWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -79,9 +81,9 @@ class Rewriter {
       case 'S':
         return put(R"(\P{White_Space})", 2);
       case 'w':
-        return put_class(kWord, false);
+        return put_class(in_class_ ? kWord : kLoneWord, false);
       case 'W':
-        return put_class(kWord, true);
+        return put_class(kLoneWord, true);
       case 'h':
         return put_class("0-9A-Fa-f", false);
       case 'H':
@@ -118,7 +120,7 @@ class Rewriter {
   void word_boundary(bool negated) {
     if (in_class_) return take(2);  // a backspace
     const auto beside = [&](std::string_view before, std::string_view after) {
-      return fmt::format("(?{}[{}])(?{}[{}])", before, kWord, after, kWord);
+      return fmt::format("(?{}[{}])(?{}[{}])", before, kLoneWord, after, kLoneWord);
     };
     put(fmt::format("(?:{}|{})", beside("<=", negated ? "=" : "!"), beside("<!", negated ? "!" : "=")), 2);
   }

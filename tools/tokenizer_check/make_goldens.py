@@ -17,8 +17,8 @@ import check
 Json = dict[str, Any]
 
 TEXTS = ["Hello world", "  two  spaces ", "a1b22 c333.5", "don't DON'T x'ſ", "é e\u0301 ﬁ Å \u212b", "▁un▁der_score▁", "x\n\ny \n\r\n z\t",
-         " ", "日本 語テスト한글", "İSTANBUL Straße", "<s> <s>hi</s> </s>", "word<w> <w>word <w> .<w>.", "the-final--countdown-",
-         "a ab abc\u00a0abcd \u180eabc", "😀👍🏽 \x00\x7f", "<l>  <l>  <r>  <r><both>  <N> <n>", "!?... (x) «y»", "ⅷ ² ৩ ٣4"]
+         " ", "日本 語テスト한글 가\u11a7\u11a8", "İSTANBUL Straße", "<s> <s>hi</s> </s>", "word<w> <w>word <w> .<w>.", "the-final--countdown-",
+         "a ab abc\u00a0abcd \u180eabc", "😀👍🏽 \x00\x7f", "<l>  <l>  <r>  <r><both>  <N> <n>", "!?... (x) «y»", "ⅷ ²½a ৩ ٣4"]
 
 CHARS = sorted(set("".join(TEXTS[:8] + TEXTS[10:14])) - set("zUİß ")) + ["▁", " "]
 WORDS = ["He", "ll", "Hell", "Hello", "wo", "rl", "worl", "world", "▁wo", "▁world", "th", "the", "ab", "abc", "in", "al", "▁▁",

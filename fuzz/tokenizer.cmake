@@ -1,0 +1,1 @@
+paro_fuzz(tokenizer DEPENDS paro_text)
