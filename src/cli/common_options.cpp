@@ -89,8 +89,10 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
   return options;
 }
 
+int CommonOptions::n_threads() const { return threads_ > 0 ? threads_ : available_cpus(); }
+
 std::unique_ptr<Backend> CommonOptions::make_backend() const {
-  return cli::make_backend(backend_, {threads_ > 0 ? threads_ : available_cpus(), isa_});
+  return cli::make_backend(backend_, {n_threads(), isa_});
 }
 
 }  // namespace paro::cli

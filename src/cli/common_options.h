@@ -18,6 +18,7 @@ class CommonOptions {
   // Throws Error{usage} for a value that means nothing.
   EngineOptions engine_options(const std::filesystem::path& model) const;
   std::unique_ptr<Backend> make_backend() const;
+  int n_threads() const;  // that compute
 
  private:
   std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";

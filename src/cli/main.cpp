@@ -21,12 +21,12 @@ struct CommandRow {
 };
 
 constexpr CommandRow kCommands[] = {
-    //    {"serve", "Serve a model over HTTP, as OpenAI's clients expect it", make_serve},
-    //    {"chat", "Talk to a model in the terminal", make_chat},
-    //    {"generate", "Answer one prompt", make_generate},
-    //    {"inspect", "Show what a model is: layers, formats, sizes, template", make_inspect},
+    {"serve", "Serve a model over HTTP, as OpenAI's clients expect it", make_serve},
+    {"chat", "Talk to a model in the terminal", make_chat},
+    {"generate", "Answer one prompt", make_generate},
+    {"inspect", "Show what a model is: layers, formats, sizes, template", make_inspect},
     {"plan", "Show the memory plan; nothing is loaded", make_plan},
-    //    {"bench", "Measure loading, prefill and decoding in physical units", make_bench},
+    {"bench", "Measure loading, prefill and decoding in physical units", make_bench},
     {"logits", "Write the logits of given token ids, to compare with other programs", make_logits},
     {"synth", "Write a checkpoint of random weights from a config.json", make_synth},
 };

@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -43,6 +44,8 @@ void append_indented(std::string& out, const json::value& value, size_t indent) 
       append_indented(out, item, indent + 2);
     }
     out += "\n" + outer + "]";
+  } else if (value.is_double() && std::isfinite(value.get_double())) {
+    out += fmt::format("{}", value.get_double());
   } else {
     out += json::serialize(value);
   }

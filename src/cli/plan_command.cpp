@@ -6,6 +6,7 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/report_json.h"
+#include "cli/text_model.h"
 #include "engine/memory_plan.h"
 
 namespace paro::cli {
@@ -22,6 +23,7 @@ class Plan final : public Command {
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
+    options.other_memory = text_memory(model_);
     const auto backend = common_.make_backend();
     const MemoryReport report = plan_memory(options, files.config, files.weights(), *backend).report;
     if (json_) {
