@@ -1,0 +1,178 @@
+// The door between the backend and its instruction sets: jobs in plain pointers and sizes, and one table of functions
+// for each set. The files of an instruction set include nothing with inline functions of others: the linker would keep
+// one copy, built for whichever machine.
+#pragma once
+
+#include <cstdint>
+
+namespace paro::cpu {
+
+constexpr int kBlockRows = 16;   // output channels of an INT4 or int8 block, one a lane
+constexpr int kTokenBlock = 16;  // tokens that are rotated together, one a lane
+constexpr int kPage = 32;        // tokens of a cache page
+constexpr int kSplitKeys = 256;  // keys that are summed together, at absolute positions
+constexpr int kSplitPages = kSplitKeys / kPage;
+constexpr int kMaxAttendRows = 32;  // query rows of one job
+constexpr int kMaxGroup = 256;
+
+enum class Element : int { f32, f16, bf16, i8 };
+enum class Gate : int { gelu_tanh, silu };
+
+// Quantized rows lie [in] int8, then for each group {float scale, correction}: the correction is
+// -scale * sum of the group's codes as float, or 128 times that sum as int32 for products with int8 tables.
+struct QuantizedRows {
+  uint8_t* data;
+  int64_t stride;         // bytes from one row to the next
+  int64_t scales_offset;  // bytes from a row's codes to its scales
+  const int32_t* index;   // row t of a product is row index[t], null: row t
+};
+
+// Rotates (if there is a rotation) and quantizes x. A unit is a group of up to kTokenBlock tokens; units count groups
+// first. A rotation's group is channel_scales f16 [g], krot times {source u8 [g], cos f16 [g/2], sin f16 [g/2]}, order
+// u8 [g]: in round r, place p and place p + g/2 turn with each other after place p took what was in place source[p]; in
+// the end channel k is in place order[k].
+struct QuantizeJob {
+  const float* x;  // [n, x_stride]
+  int64_t x_stride;
+  int64_t n;
+  const uint8_t* rotation;
+  int krot;
+  int group_size;
+  int64_t n_groups;
+  bool integer_corrections;
+  QuantizedRows q;
+};
+
+// INT4 blocks of 16 rows are n_groups tiles: lines of 64 bytes, each 8 input channels of 16 rows (byte 4 r + b: channel
+// b of row r below, channel b + 4 above), then 16 f16 scales, 16 f16 scale * zero.
+struct Int4Job {
+  const uint8_t* blocks;
+  int64_t block_bytes;
+  int64_t n_groups;
+  int group_size;
+  QuantizedRows x;
+  int64_t n;          // tokens
+  const float* bias;  // null: none
+  float* y;           // [n, y_stride]
+  int64_t y_stride;
+  int64_t n_rows;
+};
+
+// y = activation(gate x_gate) * up x_up. Blocks of gate and up follow each other at block_stride.
+struct GluJob {
+  const uint8_t* gate;
+  const uint8_t* up;
+  int64_t block_stride;
+  int64_t n_groups;
+  int group_size;
+  QuantizedRows x_gate;
+  QuantizedRows x_up;
+  int64_t n;
+  const float* gate_bias;
+  const float* up_bias;
+  Gate activation;
+  float* y;
+  int64_t y_stride;
+  int64_t n_rows;
+};
+
+// int8 blocks of 16 rows: f16 scales [n_groups, 16] padded to 64 bytes, then lines of 64 bytes, each 4 channels of 16
+// rows, code + 128.
+struct TableJob {
+  const uint8_t* blocks;
+  int64_t block_bytes;
+  int64_t codes_offset;
+  int64_t n_groups;
+  int group_size;
+  QuantizedRows x;
+  int64_t n;
+  float softcap;
+  float* y;
+  int64_t y_stride;
+  int64_t n_rows;
+};
+
+// Rows of 16- or 32-bit elements, zero-padded to a multiple of 16.
+struct DenseJob {
+  const uint8_t* rows;
+  int64_t row_bytes;
+  Element element;
+  int64_t n_cols;
+  const float* x;  // [n, n_cols]
+  int64_t n;
+  const float* bias;
+  float softcap;
+  float* y;
+  int64_t y_stride;
+};
+
+// The cache page of one key head: K [head_dim, kPage], V [kPage, padded head_dim], and for int8 two times f32 [kPage].
+struct KvLayout {
+  Element element;
+  int head_dim;
+  int padded_dim;  // multiple of 16
+  int64_t values_offset;
+  int64_t scales_offset;
+};
+
+// One split of keys for n_rows query rows of one key head: softmax(scale q k) v over keys [begin, end) of each row,
+// counted from the split's first. Rows with begin == end are left alone.
+struct AttendJob {
+  KvLayout layout;
+  const uint8_t* pages[kSplitPages];
+  int n_rows;
+  const float* q[kMaxAttendRows];
+  int begin[kMaxAttendRows];
+  int end[kMaxAttendRows];
+  float scale;
+  float* scores;  // scratch [kMaxAttendRows, kSplitKeys]
+  float* max;     // [n_rows] of the scores
+  float* sum;     // [n_rows] of exp(score - max)
+  float* values;  // [n_rows, padded_dim], not yet divided by sum
+};
+
+struct Kernels {
+  const char* name;
+
+  void (*quantize)(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end);
+  // Tokens [0, n) times blocks [begin, end).
+  void (*int4_linear)(const Int4Job& job, int64_t block_begin, int64_t block_end);
+  void (*int4_glu)(const GluJob& job, int64_t block_begin, int64_t block_end);
+  void (*table_product)(const TableJob& job, int64_t block_begin, int64_t block_end);
+  void (*dense_linear)(const DenseJob& job, int64_t row_begin, int64_t row_end);
+
+  void (*attend)(const AttendJob& job);
+  // into (max, sum, values) takes in the next split of the same row.
+  void (*merge)(int padded_dim, float* into, const float* from);
+  void (*append_key)(const KvLayout& layout, const float* k, const float* v, uint8_t* page, int slot);
+
+  // out[i] = scale f16 * zero, for 16 rows.
+  void (*scale_zeros)(const uint16_t* scales, const uint8_t* zeros, uint16_t* out);
+  // Stored rows, stride bytes apart, into lanes [lane, lane + n_rows) of one int8 block.
+  void (*pack_table_block)(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_cols,
+                           int group_size, int64_t codes_offset, uint8_t* block);
+  void (*table_row)(const uint8_t* block, int64_t codes_offset, int64_t n_cols, int group_size, int lane, float scale,
+                    float* y);
+  void (*dense_row)(const uint8_t* row, Element element, int64_t n_cols, float scale, float* y);
+
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);
+  void (*add_rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* into);
+  void (*rope)(float* x, const float* table, int64_t half_dim);
+  void (*add)(float* into, const float* x, int64_t n);
+  void (*scale)(float* x, float factor, int64_t n);
+  void (*multiply)(float* x, const float* factors, int64_t n);
+  void (*glu)(Gate activation, const float* gate, const float* up, int64_t n, float* y);
+  void (*softmax)(const float* x, int64_t n, float* y);
+  // y = sum over i of weights[i] * rows[index[i]], ascending.
+  void (*weighted_sum)(const float* rows, int64_t stride, const int32_t* index, const float* weights, int n_rows,
+                       int64_t n, float* y);
+};
+
+// Each defined by its file; null where this build has none.
+const Kernels* generic_kernels();
+const Kernels* avx2_kernels();
+const Kernels* avxvnni_kernels();
+const Kernels* avx512_kernels();
+const Kernels* avx512vnni_kernels();
+
+}  // namespace paro::cpu

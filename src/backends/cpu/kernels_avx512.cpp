@@ -1,0 +1,12 @@
+// Kernels for AVX-512 F, BW, DQ and VL.
+#include "backends/cpu/kernel_table.h"
+#include "backends/cpu/simd_avx512.h"
+
+namespace paro::cpu {
+
+const Kernels* avx512_kernels() {
+  static constexpr Kernels kernels = kernel_table<Avx512>("avx512");
+  return &kernels;
+}
+
+}  // namespace paro::cpu

@@ -1,0 +1,99 @@
+// Sizes of packed weights, of cache pages and of quantized rows. kernels.h says what stands in them.
+#pragma once
+
+#include <cstdint>
+
+#include "backends/cpu/kernels.h"
+#include "ops/batch.h"
+#include "ops/weights.h"
+
+namespace paro::cpu {
+
+constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+constexpr int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+
+// [n_blocks, n_groups, tile]
+struct Int4Layout {
+  int64_t n_blocks = 0;
+  int64_t n_groups = 0;
+  int64_t tile_bytes = 0;
+
+  explicit Int4Layout(const MatrixSpec& spec)
+      : n_blocks(ceil_div(spec.out, kBlockRows)), n_groups(spec.n_groups()), tile_bytes(spec.group_size * 8 + 64) {}
+  int64_t block_bytes() const { return n_groups * tile_bytes; }
+  int64_t n_bytes() const { return n_blocks * block_bytes(); }
+};
+
+// Gate and up, block by block side by side, then down.
+struct ExpertLayout {
+  Int4Layout gate;
+  Int4Layout down;
+
+  explicit ExpertLayout(const ExpertSpec& spec) : gate(spec.gate()), down(spec.down()) {}
+  int64_t down_offset() const { return 2 * gate.n_bytes(); }
+  int64_t n_bytes() const { return down_offset() + down.n_bytes(); }
+};
+
+struct DenseLayout {
+  int64_t element_bytes = 0;
+  int64_t row_bytes = 0;
+
+  DenseLayout(StoredFormat stored, int64_t n_cols)
+      : element_bytes(stored == StoredFormat::f32 ? 4 : 2), row_bytes(round_up(n_cols, 16) * element_bytes) {}
+};
+
+// Tables whose columns fill no group of 32 stay as they are stored.
+struct TableLayout {
+  bool quantized = false;
+  int group_size = 0;
+  int64_t n_groups = 0;
+  int64_t codes_offset = 0;
+  int64_t block_bytes = 0;
+  DenseLayout dense;
+  int64_t n_bytes = 0;
+
+  explicit TableLayout(const TableSpec& spec) : dense(spec.stored, spec.cols) {
+    quantized = spec.type == TableType::int8 && spec.cols % 32 == 0;
+    if (quantized) {
+      group_size = spec.cols % 64 == 0 ? 64 : 32;
+      n_groups = spec.cols / group_size;
+      codes_offset = round_up(n_groups * kBlockRows * 2, 64);
+      block_bytes = codes_offset + spec.cols * kBlockRows;
+      n_bytes = ceil_div(spec.rows, kBlockRows) * block_bytes;
+    } else {
+      n_bytes = spec.rows * dense.row_bytes;
+    }
+  }
+};
+
+// [in / group_size] groups, see QuantizeJob.
+constexpr int64_t rotation_group_bytes(const RotationSpec& spec) {
+  return 3 * int64_t(spec.group_size) * (spec.krot + 1);
+}
+
+constexpr Element element_of(StoredFormat stored) {
+  return stored == StoredFormat::bf16 ? Element::bf16 : stored == StoredFormat::f32 ? Element::f32 : Element::f16;
+}
+
+// One key head's part of a page.
+inline KvLayout kv_layout(const KvSpec& spec) {
+  KvLayout layout{};
+  layout.element = spec.type == KvType::f32 ? Element::f32 : spec.type == KvType::f16 ? Element::f16 : Element::i8;
+  const int64_t size = spec.type == KvType::f32 ? 4 : spec.type == KvType::f16 ? 2 : 1;
+  layout.head_dim = spec.head_dim;
+  layout.padded_dim = int(round_up(spec.head_dim, 16));
+  layout.values_offset = int64_t(spec.head_dim) * kPage * size;
+  layout.scales_offset = round_up(layout.values_offset + int64_t(layout.padded_dim) * kPage * size, 64);
+  return layout;
+}
+inline int64_t kv_head_bytes(const KvSpec& spec) {
+  return kv_layout(spec).scales_offset + (spec.type == KvType::q8 ? 2 * kPage * int64_t(sizeof(float)) : 0);
+}
+
+// Rows of quantized activations in scratch.
+constexpr int64_t quantized_scales_offset(int64_t n_in) { return round_up(n_in, 64); }
+constexpr int64_t quantized_row_bytes(int64_t n_in, int64_t n_groups) {
+  return round_up(quantized_scales_offset(n_in) + n_groups * 8, 64);
+}
+
+}  // namespace paro::cpu

@@ -1,0 +1,308 @@
+// linear, mlp and head. All threads quantize, meet, and then take rows as they get free.
+#include <array>
+
+#include "backends/cpu/backend_class.h"
+#include "backends/cpu/parallel.h"
+#include "backends/cpu/products.h"
+#include "base/check.h"
+
+namespace paro::cpu {
+namespace {
+
+constexpr size_t kMaxWeights = 16;
+
+// One weight of a `linear`.
+struct Product {
+  bool int4 = false;
+  QuantizeJob quantize;
+  Int4Job int4_job;
+  DenseJob dense_job;
+  Grid grid;
+};
+
+int64_t weight_bytes(const MatrixSpec& spec) {
+  return is_int4(spec.stored) ? Int4Layout(spec).n_bytes() : spec.out * DenseLayout(spec.stored, spec.in).row_bytes;
+}
+
+Product product(const Linear& w, const float* x, int64_t n, float* y, int64_t total_bytes, int n_threads,
+                Scratch& scratch) {
+  Product p;
+  p.int4 = is_int4(w.spec.stored);
+  if (p.int4) {
+    const auto rows = take_quantized(scratch, n, w.spec.in, w.spec.n_groups());
+    p.quantize = quantize_job(x, n, w.spec.in, w.spec.group_size, w.rotation, rows);
+    p.int4_job = int4_job(w.spec, w.packed, w.bias, rows, n, y);
+    p.grid = Grid(Int4Layout(w.spec).n_blocks, p.int4_job.block_bytes, n, total_bytes, n_threads);
+  } else {
+    p.dense_job = dense_job(w.spec.stored, w.spec.in, w.packed, x, n, y, w.spec.out);
+    p.dense_job.bias = w.bias.n == 0 ? nullptr : w.bias.data;
+    p.grid = Grid(w.spec.out, p.dense_job.row_bytes, n, total_bytes, n_threads);
+    p.grid.unit_step = round_up(p.grid.unit_step, 16);  // whole cache lines of y, whole tiles
+  }
+  return p;
+}
+
+void run_item(const Kernels& kernels, const Product& p, int64_t item) {
+  p.grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t n) {
+    if (p.int4) {
+      Int4Job job = p.int4_job;
+      job.x = from_row(job.x, token);
+      job.y += token * job.y_stride;
+      job.n = n;
+      kernels.int4_linear(job, begin, end);
+    } else {
+      DenseJob job = p.dense_job;
+      job.x += token * job.n_cols;
+      job.y += token * job.y_stride;
+      job.n = n;
+      kernels.dense_linear(job, begin, end);
+    }
+  });
+}
+
+// Small products are not worth waking threads for.
+bool is_small(int64_t total_bytes, int64_t n) { return total_bytes * n < (64 << 10); }
+
+void run_products(const Kernels& kernels, ThreadPool& pool, std::span<const Product> products, bool alone) {
+  int64_t n_items = 0;
+  bool any_int4 = false;
+  for (const Product& p : products) {
+    n_items += p.grid.n_items();
+    any_int4 |= p.int4;
+  }
+  Barrier barrier(alone ? 1 : pool.n_threads());
+  Items items;
+  const auto body = [&](int thread, int n_threads) {
+    if (any_int4) {
+      // Weights on the same rotation share nothing in scratch, but mostly each has its own.
+      for (const Product& p : products) {
+        if (!p.int4) continue;
+        const Share share(n_units(p.quantize), thread, n_threads);
+        kernels.quantize(p.quantize, share.begin, share.end);
+      }
+      barrier.wait();
+    }
+    items.run(n_items, [&](int64_t item) {
+      for (const Product& p : products) {
+        if (item < p.grid.n_items()) return run_item(kernels, p, item);
+        item -= p.grid.n_items();
+      }
+    });
+  };
+  if (alone) {
+    body(0, 1);
+  } else {
+    pool.run(body);
+  }
+}
+
+bool is_fused(const MlpArgs& args) {
+  return is_int4(args.gate.spec.stored) && is_int4(args.up.spec.stored) && is_int4(args.down.spec.stored) &&
+         args.gate.spec.group_size == args.up.spec.group_size;
+}
+
+bool same_rotation(const Rotation& a, const Rotation& b) { return a.packed == b.packed && a.spec.krot == b.spec.krot; }
+
+// Scratch of a fused mlp: both inputs, the product, the product quantized.
+struct MlpScratch {
+  QuantizedRows x_gate;
+  QuantizedRows x_up;
+  float* h;  // [n, intermediate]
+  QuantizedRows h_down;
+
+  MlpScratch(const MlpArgs& args, Scratch& scratch) {
+    const int64_t n = args.x.dim(0);
+    x_gate = take_quantized(scratch, n, args.gate.spec.in, args.gate.spec.n_groups());
+    x_up = take_quantized(scratch, n, args.up.spec.in, args.up.spec.n_groups());
+    h = scratch.take<float>(n * args.gate.spec.out);
+    h_down = take_quantized(scratch, n, args.down.spec.in, args.down.spec.n_groups());
+  }
+};
+
+}  // namespace
+
+int64_t CpuBackend::scratch_bytes(const LinearArgs& args) const {
+  Scratch scratch;
+  for (const Linear* w : args.weights) {
+    if (is_int4(w->spec.stored)) take_quantized(scratch, args.x.dim(0), w->spec.in, w->spec.n_groups());
+  }
+  return scratch.used_bytes();
+}
+
+void CpuBackend::linear(const LinearArgs& args, std::span<std::byte> memory) {
+  PARO_CHECK(args.weights.size() <= kMaxWeights, "{} weights", args.weights.size());
+  if (args.x.dim(0) == 0) return;
+  int64_t total_bytes = 0;
+  for (const Linear* w : args.weights) total_bytes += weight_bytes(w->spec);
+  Scratch scratch(memory);
+  std::array<Product, kMaxWeights> products;
+  for (size_t i = 0; i < args.weights.size(); ++i) {
+    products[i] =
+        product(*args.weights[i], args.x.f32(), args.x.dim(0), args.y[i].f32(), total_bytes, n_threads(), scratch);
+  }
+  run_products(kernels_, pool_, {products.data(), args.weights.size()}, is_small(total_bytes, args.x.dim(0)));
+}
+
+int64_t CpuBackend::scratch_bytes(const MlpArgs& args) const {
+  Scratch scratch;
+  if (is_fused(args)) {
+    MlpScratch(args, scratch);
+    return scratch.used_bytes();
+  }
+  const int64_t n = args.x.dim(0);
+  const Linear* const inputs[] = {&args.gate, &args.up};
+  const Linear* const down[] = {&args.down};
+  scratch.take<float>(n * args.gate.spec.out);
+  scratch.take<float>(n * args.up.spec.out);
+  const Tensor h{DType::f32, {n, args.down.spec.in}, nullptr};
+  scratch.take<std::byte>(
+      std::max(scratch_bytes(LinearArgs{args.x, inputs, {}}), scratch_bytes(LinearArgs{h, down, {}})));
+  return scratch.used_bytes();
+}
+
+void CpuBackend::mlp(const MlpArgs& args, std::span<std::byte> memory) {
+  const int64_t n = args.x.dim(0);
+  if (n == 0) return;
+  Scratch scratch(memory);
+  if (!is_fused(args)) {
+    const int64_t width = args.gate.spec.out;
+    const Tensor h[] = {{DType::f32, {n, width}, reinterpret_cast<std::byte*>(scratch.take<float>(n * width))},
+                        {DType::f32, {n, width}, reinterpret_cast<std::byte*>(scratch.take<float>(n * width))}};
+    const auto rest = memory.subspan(size_t(scratch.used_bytes()));
+    const Linear* const inputs[] = {&args.gate, &args.up};
+    const Linear* const down[] = {&args.down};
+    linear(LinearArgs{args.x, inputs, h}, rest);
+    glu(args.activation, h[0], h[1], h[0]);
+    linear(LinearArgs{h[0], down, {&args.y, 1}}, rest);
+    return;
+  }
+
+  const MlpScratch s(args, scratch);
+  const Int4Layout layout(args.gate.spec);
+  const QuantizeJob gate_input =
+      quantize_job(args.x.f32(), n, args.gate.spec.in, args.gate.spec.group_size, args.gate.rotation, s.x_gate);
+  const QuantizeJob up_input =
+      quantize_job(args.x.f32(), n, args.up.spec.in, args.up.spec.group_size, args.up.rotation, s.x_up);
+  const bool one_input = same_rotation(args.gate.rotation, args.up.rotation);
+  const QuantizeJob down_input =
+      quantize_job(s.h, n, args.down.spec.in, args.down.spec.group_size, args.down.rotation, s.h_down);
+  GluJob glu_job{};
+  glu_job.gate = reinterpret_cast<const uint8_t*>(args.gate.packed);
+  glu_job.up = reinterpret_cast<const uint8_t*>(args.up.packed);
+  glu_job.block_stride = layout.block_bytes();
+  glu_job.n_groups = layout.n_groups;
+  glu_job.group_size = args.gate.spec.group_size;
+  glu_job.x_gate = s.x_gate;
+  glu_job.x_up = one_input ? s.x_gate : s.x_up;
+  glu_job.gate_bias = args.gate.bias.n == 0 ? nullptr : args.gate.bias.data;
+  glu_job.up_bias = args.up.bias.n == 0 ? nullptr : args.up.bias.data;
+  glu_job.activation = gate_of(args.activation);
+  glu_job.y = s.h;
+  glu_job.y_stride = args.gate.spec.out;
+  glu_job.n_rows = args.gate.spec.out;
+  const Grid glu_grid(layout.n_blocks, 2 * layout.block_bytes(), n, 2 * layout.n_bytes(), n_threads());
+  const Int4Job down_job = int4_job(args.down.spec, args.down.packed, args.down.bias, s.h_down, n, args.y.f32());
+  const Int4Layout down_layout(args.down.spec);
+  const Grid down_grid(down_layout.n_blocks, down_layout.block_bytes(), n, down_layout.n_bytes(), n_threads());
+
+  Barrier barrier(n_threads());
+  Items glu_items;
+  Items down_items;
+  pool_.run([&](int thread, int n_threads) {
+    const Share gate_share(n_units(gate_input), thread, n_threads);
+    kernels_.quantize(gate_input, gate_share.begin, gate_share.end);
+    if (!one_input) {
+      const Share up_share(n_units(up_input), thread, n_threads);
+      kernels_.quantize(up_input, up_share.begin, up_share.end);
+    }
+    barrier.wait();
+    glu_items.run(glu_grid.n_items(), [&](int64_t item) {
+      glu_grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+        GluJob job = glu_job;
+        job.x_gate = from_row(job.x_gate, token);
+        job.x_up = from_row(job.x_up, token);
+        job.y += token * job.y_stride;
+        job.n = tokens;
+        kernels_.int4_glu(job, begin, end);
+      });
+    });
+    barrier.wait();
+    const Share down_share(n_units(down_input), thread, n_threads);
+    kernels_.quantize(down_input, down_share.begin, down_share.end);
+    barrier.wait();
+    down_items.run(down_grid.n_items(), [&](int64_t item) {
+      down_grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+        Int4Job job = down_job;
+        job.x = from_row(job.x, token);
+        job.y += token * job.y_stride;
+        job.n = tokens;
+        kernels_.int4_linear(job, begin, end);
+      });
+    });
+  });
+}
+
+int64_t CpuBackend::scratch_bytes(const HeadArgs& args) const {
+  const TableLayout layout(args.table.spec);
+  Scratch scratch;
+  if (layout.quantized) take_quantized(scratch, args.x.dim(0), args.table.spec.cols, layout.n_groups);
+  return scratch.used_bytes();
+}
+
+void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
+  const TableSpec& spec = args.table.spec;
+  const TableLayout layout(spec);
+  const int64_t n = args.x.dim(0);
+  if (n == 0) return;
+  if (!layout.quantized) {
+    DenseJob job = dense_job(spec.stored, spec.cols, args.table.packed, args.x.f32(), n, args.logits.f32(), spec.rows);
+    job.softcap = args.softcap;
+    Grid grid(spec.rows, job.row_bytes, n, layout.n_bytes, n_threads());
+    grid.unit_step = round_up(grid.unit_step, 16);
+    pool_.for_each(grid.n_items(), [&](int64_t item) {
+      grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+        DenseJob part = job;
+        part.x += token * job.n_cols;
+        part.y += token * job.y_stride;
+        part.n = tokens;
+        kernels_.dense_linear(part, begin, end);
+      });
+    });
+    return;
+  }
+
+  Scratch scratch(memory);
+  TableJob job{};
+  job.blocks = reinterpret_cast<const uint8_t*>(args.table.packed);
+  job.block_bytes = layout.block_bytes;
+  job.codes_offset = layout.codes_offset;
+  job.n_groups = layout.n_groups;
+  job.group_size = layout.group_size;
+  job.x = take_quantized(scratch, n, spec.cols, layout.n_groups);
+  job.n = n;
+  job.softcap = args.softcap;
+  job.y = args.logits.f32();
+  job.y_stride = spec.rows;
+  job.n_rows = spec.rows;
+  QuantizeJob input = quantize_job(args.x.f32(), n, spec.cols, layout.group_size, Rotation{}, job.x);
+  input.integer_corrections = true;
+  const Grid grid(ceil_div(spec.rows, kBlockRows), layout.block_bytes, n, layout.n_bytes, n_threads());
+  Barrier barrier(n_threads());
+  Items items;
+  pool_.run([&](int thread, int n_threads) {
+    const Share share(n_units(input), thread, n_threads);
+    kernels_.quantize(input, share.begin, share.end);
+    barrier.wait();
+    items.run(grid.n_items(), [&](int64_t item) {
+      grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+        TableJob part = job;
+        part.x = from_row(part.x, token);
+        part.y += token * part.y_stride;
+        part.n = tokens;
+        kernels_.table_product(part, begin, end);
+      });
+    });
+  });
+}
+
+}  // namespace paro::cpu

@@ -1,0 +1,20 @@
+// Stored INT4 codes into lines of 64 bytes: byte 4 r + b is input channel b of row r below, channel b + 4 above.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace paro::cpu {
+
+// The eight codes of one AWQ word in the order of output channels.
+void awq_word_codes(const std::byte* word, uint8_t* codes);
+
+// n_rows (at most 32) output channels of one group: `codes` is their first word in the group's first line. Lines go to
+// `first` and, from row 16 on, to `second`.
+void pack_awq_codes(const std::byte* codes, int64_t stride, int64_t n_rows, int group_size, std::byte* first,
+                    std::byte* second);
+
+// n_rows (at most 16) output channels of one group.
+void pack_native_codes(const std::byte* codes, int64_t stride, int64_t n_rows, int group_size, std::byte* tile);
+
+}  // namespace paro::cpu

@@ -1,0 +1,52 @@
+// Which kernels run is asked for by name, and told by name.
+#include <algorithm>
+
+#include "base/error.h"
+#include "op_test.h"
+
+namespace paro::test {
+namespace {
+
+TEST(CpuIsa, EveryListedSetRunsUnderItsName) {
+  for (const std::string& isa : cpu_isas()) {
+    EXPECT_EQ(cpu(isa, 2)->name(), "cpu (" + isa + ", 2 threads)");
+    EXPECT_EQ(cpu(isa, 1)->name(), "cpu (" + isa + ", 1 thread)");
+  }
+}
+
+TEST(CpuIsa, TheBestIsTheDefaultAndGenericAlwaysThere) {
+  EXPECT_EQ(cpu("")->name(), cpu(cpu_isas().front())->name());
+  EXPECT_EQ(cpu_isas().back(), "generic");
+}
+
+TEST(CpuIsa, UnknownNamesAndThreadCountsAreUsageErrors) {
+  const auto kind_of = [](const CpuOptions& options) {
+    try {
+      make_cpu_backend(options);
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::internal;
+  };
+  EXPECT_EQ(kind_of({1, "avx1024"}), ErrorKind::usage);
+  EXPECT_EQ(kind_of({-1, ""}), ErrorKind::usage);
+  const auto here = cpu_isas();
+  for (const std::string isa : {"avx2", "avxvnni", "avx512", "avx512vnni"}) {
+    if (std::find(here.begin(), here.end(), isa) == here.end()) EXPECT_EQ(kind_of({1, isa}), ErrorKind::usage) << isa;
+  }
+}
+
+TEST(CpuIsa, ThreadsDefaultToWhatTheProcessMayUse) { EXPECT_GE(make_cpu_backend({})->n_threads(), 1); }
+
+TEST(CpuIsa, GroupsThatNoKernelTakesAreCheckpointErrors) {
+  try {
+    cpu("")->packed_bytes(MatrixSpec{16, 96, StoredFormat::int4_awq, 48});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::checkpoint);
+    EXPECT_NE(error.message().find("48"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace paro::test
