@@ -9,11 +9,6 @@ namespace {
 
 using Kind = text::ChatDelta::Kind;
 
-size_t count_chars(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 bool is_text(Kind kind) { return kind == Kind::content || kind == Kind::reasoning; }
 
 }  // namespace
@@ -37,7 +32,7 @@ ChoicePiece Choice::push(const SampledToken& token) {
   ChoicePiece piece;
   if (stopped()) return piece;
   ++n_tokens_;
-  if (keeps_scores_) scores_.push_back({token, read_bytes_, read_chars_});
+  if (keeps_scores_) scores_.push_back({token, read_bytes_});
   piece.deltas = cut(parser_->push(token.id));
   if (!piece.deltas.empty()) piece.scores = take_scores(false);
   return piece;
@@ -62,7 +57,6 @@ std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {
   for (text::ChatDelta& delta : deltas) {
     if (stopped()) break;
     read_bytes_ += delta.text.size();
-    read_chars_ += count_chars(delta.text);
     if (delta.kind != held_kind_) emit(held_kind_, matcher_.flush(), told);
     held_kind_ = delta.kind;
     if (is_text(delta.kind)) {

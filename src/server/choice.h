@@ -16,7 +16,6 @@ namespace paro::server {
 struct ScoredToken {
   SampledToken token;
   size_t begin_bytes = 0;  // of the choice's text, where this token's begins
-  size_t begin_chars = 0;
 };
 
 struct ChoicePiece {
@@ -50,7 +49,7 @@ class Choice {
   text::ChatDelta::Kind held_kind_ = text::ChatDelta::Kind::content;
   bool keeps_scores_;
   std::vector<ScoredToken> scores_;  // not yet told
-  size_t read_bytes_ = 0, read_chars_ = 0, told_bytes_ = 0;
+  size_t read_bytes_ = 0, told_bytes_ = 0;
   int n_tokens_ = 0;
   int n_calls_ = 0;
   bool finished_ = false;

@@ -1,5 +1,6 @@
 #include "server/completion_answer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/token_text.h"
@@ -13,6 +14,12 @@ std::string text_of(const ChoicePiece& piece) {
   std::string text;
   for (const text::ChatDelta& delta : piece.deltas) text += delta.text;
   return text;
+}
+
+// Characters that begin in `bytes`, which may be a part of one.
+int64_t count_chars(std::string_view bytes) {
+  return std::count_if(bytes.begin(), bytes.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 }  // namespace
@@ -44,18 +51,18 @@ std::string CompletionAnswer::echo(int index) const {
   return echoes_.empty() ? std::string() : echoes_[static_cast<size_t>(index)];
 }
 
-json::object CompletionAnswer::choice_of(int index, std::string_view text,
-                                         const std::vector<ScoredToken>& scores) const {
+json::object CompletionAnswer::choice_of(int index, std::string_view text, const std::vector<ScoredToken>& scores) {
   json::object choice;
   choice["index"] = index;
   choice["text"] = text;
-  choice["logprobs"] = logprobs(scores);
+  choice["logprobs"] = logprobs(index, scores);
   choice["finish_reason"] = nullptr;
   return choice;
 }
 
-json::value CompletionAnswer::logprobs(const std::vector<ScoredToken>& scores) const {
+json::value CompletionAnswer::logprobs(int index, const std::vector<ScoredToken>& scores) {
   if (scores.empty()) return nullptr;
+  int64_t& n_chars = n_chars_[index];
   json::array tokens, token_logprobs, top_logprobs, text_offset;
   for (const ScoredToken& score : scores) {
     tokens.emplace_back(token_text(tokenizer_, score.token.id));
@@ -64,7 +71,8 @@ json::value CompletionAnswer::logprobs(const std::vector<ScoredToken>& scores) c
     for (const TokenLogprob& other : score.token.best)
       best[token_text(tokenizer_, other.id)] = finite_logprob(other.logprob);
     top_logprobs.emplace_back(std::move(best));
-    text_offset.emplace_back(score.begin_chars);
+    text_offset.emplace_back(n_chars);
+    if (!tokenizer_.is_special(score.token.id)) n_chars += count_chars(tokenizer_.token_bytes(score.token.id));
   }
   json::object object;
   object["tokens"] = std::move(tokens);

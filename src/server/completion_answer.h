@@ -1,6 +1,7 @@
 // Choices of /completions: plain text, logprobs as parallel arrays.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,13 @@ class CompletionAnswer : public AnswerFormat {
   boost::json::object whole(int index, const ChoicePiece& all, std::string_view finish_reason) override;
 
  private:
-  boost::json::object choice_of(int index, std::string_view text, const std::vector<ScoredToken>& scores) const;
-  boost::json::value logprobs(const std::vector<ScoredToken>& scores) const;
+  boost::json::object choice_of(int index, std::string_view text, const std::vector<ScoredToken>& scores);
+  boost::json::value logprobs(int index, const std::vector<ScoredToken>& scores);
   std::string echo(int index) const;
 
   const text::Tokenizer& tokenizer_;
   const std::vector<std::string> echoes_;
+  std::map<int, int64_t> n_chars_;  // of each choice, told so far, for text_offset
 };
 
 }  // namespace paro::server

@@ -150,8 +150,10 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     co_return Reading::complete;
   }
 
-  request_.method(parser.get().method());
-  request_.version(parser.get().version());
+  if (parser.is_header_done()) {
+    request_.method_string(parser.get().method_string());
+    request_.version(parser.get().version());
+  }
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
@@ -249,6 +251,7 @@ asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
   set_common_fields(response, keeps_alive_, request_);
   response.body() = json_text(body);
   response.prepare_payload();
+  release_body();
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
   co_await http::async_write(stream_, response, asio::use_awaitable);
@@ -274,12 +277,14 @@ asio::awaitable<void> Connection::begin_events() {
   set_common_fields(response, keeps_alive_, request_);
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
+  release_body();
   answered_ = streaming_ = true;
   stream_.expires_after(service_.options.write_timeout);
   co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
+  if (frames.empty()) co_return;  // an empty chunk would end the answer
   stream_.expires_after(service_.options.write_timeout);
   if (request_.version() >= 11) {
     const auto chunk = http::make_chunk(asio::buffer(frames));
@@ -330,6 +335,9 @@ bool Connection::reserve_body(uint64_t size_bytes) {
   return true;
 }
 
-void Connection::release_body() { n_body_bytes_.fetch_sub(std::exchange(n_reserved_bytes_, 0)); }
+void Connection::release_body() {
+  std::string().swap(request_.body());
+  n_body_bytes_.fetch_sub(std::exchange(n_reserved_bytes_, 0));
+}
 
 }  // namespace paro::server

@@ -37,7 +37,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   void close();
 
   // For handlers, on the strand.
-  const HttpRequest& request() const { return request_; }
+  const HttpRequest& request() const { return request_; }  // its body until the answer begins
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
   boost::asio::awaitable<void> respond_empty(unsigned status);
   boost::asio::awaitable<void> begin_events();

@@ -10,43 +10,57 @@
 #include "server/routes.h"
 
 namespace paro::server {
+namespace {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
 
-asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
-  const json::object body = parse_body(connection.request().body());
+// The request's JSON and text are gone when the sequences start.
+AnswerJob chat_job(const std::string& text, const Service& service) {
+  const json::object body = parse_body(text);
   check_model(body, service);
   ChatRequest request = read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   AnswerJob job;
   job.prompts.push_back(chat_prompt_tokens(request, service));
   job.prompt_field = "messages";
   job.options = std::move(request.options);
+  return job;
+}
+
+AnswerJob completion_job(const std::string& text, const Service& service, std::vector<std::string>& echoes) {
+  const json::object body = parse_body(text);
+  check_model(body, service);
+  CompletionRequest request =
+      read_completion_request(body, service.default_sampling, service.model.engine.info().vocab_size);
+  AnswerJob job;
+  for (Prompt& prompt : request.prompts) {
+    const std::string* words = std::get_if<std::string>(&prompt);
+    std::vector<int32_t> ids =
+        words ? text_prompt_tokens(*words, "prompt", service) : std::get<std::vector<int32_t>>(std::move(prompt));
+    if (ids.empty()) throw invalid_field("prompt", "is empty");
+    if (request.echo) {
+      const std::string echo = words ? *words : service.model.tokenizer.decode(ids, true);
+      echoes.insert(echoes.end(), static_cast<size_t>(request.options.n), echo);
+    }
+    job.prompts.push_back(std::move(ids));
+  }
+  job.prompt_field = "prompt";
+  job.options = std::move(request.options);
+  return job;
+}
+
+}  // namespace
+
+asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
+  AnswerJob job = chat_job(connection.request().body(), service);
   ChatAnswer format(service.format, service.model.tokenizer);
   co_await answer(connection, service, std::move(job), format);
 }
 
 asio::awaitable<void> handle_completions(Connection& connection, const Service& service) {
-  const json::object body = parse_body(connection.request().body());
-  check_model(body, service);
-  CompletionRequest request =
-      read_completion_request(body, service.default_sampling, service.model.engine.info().vocab_size);
-  const text::Tokenizer& tokenizer = service.model.tokenizer;
-  AnswerJob job;
   std::vector<std::string> echoes;
-  for (Prompt& prompt : request.prompts) {
-    const std::string* text = std::get_if<std::string>(&prompt);
-    if (request.echo) {
-      const std::string echo = text ? *text : tokenizer.decode(std::get<std::vector<int32_t>>(prompt), true);
-      echoes.insert(echoes.end(), static_cast<size_t>(request.options.n), echo);
-    }
-    job.prompts.push_back(text ? text_prompt_tokens(*text, "prompt", service)
-                               : std::move(std::get<std::vector<int32_t>>(prompt)));
-    if (job.prompts.back().empty()) throw invalid_field("prompt", "is empty");
-  }
-  job.prompt_field = "prompt";
-  job.options = std::move(request.options);
-  CompletionAnswer format(tokenizer, std::move(echoes));
+  AnswerJob job = completion_job(connection.request().body(), service, echoes);
+  CompletionAnswer format(service.model.tokenizer, std::move(echoes));
   co_await answer(connection, service, std::move(job), format);
 }
 

@@ -33,9 +33,9 @@ class Gemma4Parser : public ChatParser {
 
   std::vector<ChatDelta> push(int32_t id) override {
     deltas_.clear();
-    if (id == quote_ && state_ == State::call) {
+    if (id == quote_) {
       flush_decoder();
-      call_ += kGemma4Quote;
+      if (state_ == State::call) call_ += kGemma4Quote;
     } else if (id == channel_open_) {
       end_segment(Ending::cut);
       state_ = State::thought_header;

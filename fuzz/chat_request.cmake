@@ -1,0 +1,1 @@
+paro_fuzz(chat_request DEPENDS paro_server)

@@ -1,0 +1,1 @@
+paro_fuzz(http_request DEPENDS paro_server)

@@ -1,0 +1,1 @@
+paro_fuzz(tool_call DEPENDS paro_text)

@@ -1,0 +1,103 @@
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+
+#include "tests/server/server_fixture.h"
+
+namespace paro {
+namespace {
+
+namespace json = boost::json;
+using boost::beast::http::field;
+using boost::beast::http::verb;
+
+class Routes : public ServerTest {};
+
+TEST_F(Routes, AnswerWithAndWithoutVersionAndTrailingSlash) {
+  start();
+  HttpClient client(port());
+  for (const std::string target : {"/health", "/v1/health/", "/models", "/v1/models/", "/v1/models?x=1", "/memory"})
+    EXPECT_EQ(client.get(target).status, 200u) << target;
+}
+
+TEST_F(Routes, HealthIsOk) {
+  start();
+  EXPECT_EQ(HttpClient(port()).get("/health").body, R"({"status":"ok"})");
+}
+
+TEST_F(Routes, ModelsTellTheWindowOfARequest) {
+  start();
+  HttpClient client(port());
+  const json::value list = client.get("/v1/models").json();
+  EXPECT_EQ(list.at("object"), "list");
+  const json::value& model = list.at("data").at(0);
+  EXPECT_EQ(model.at("id"), "demo");
+  EXPECT_EQ(model.at("object"), "model");
+  EXPECT_TRUE(model.at("created").is_int64());
+  EXPECT_EQ(model.at("max_model_len"), 512);
+  EXPECT_EQ(model.at("meta").at("n_ctx"), 512);
+  EXPECT_EQ(client.get("/v1/models/demo").json(), model);
+  EXPECT_EQ(client.get("/v1/models/d%65mo").json(), model);
+  EXPECT_EQ(client.get("/v1/models/other").status, 404u);
+}
+
+TEST_F(Routes, MemoryIsTheEnginesReport) {
+  engine.report.plan_bytes = 100;
+  engine.report.budget_bytes = 200;
+  engine.report.fits = true;
+  engine.report.classes = {{"weights", 70, 69}, {"kv cache", 30, 0}};
+  start();
+  const json::value memory = HttpClient(port()).get("/v1/memory").json();
+  EXPECT_EQ(memory.at("plan_bytes"), 100);
+  EXPECT_EQ(memory.at("budget_bytes"), 200);
+  EXPECT_EQ(memory.at("fits"), true);
+  EXPECT_EQ(memory.at("classes").at(0), (json::object{{"name", "weights"}, {"plan_bytes", 70}, {"actual_bytes", 69}}));
+  EXPECT_GT(memory.at("peak_resident_bytes").as_int64(), 1 << 20);
+}
+
+TEST_F(Routes, TokenizeAndDetokenizeSpeakBothDialects) {
+  start();
+  HttpClient client(port());
+  const std::vector<int32_t> ids = tokens_of("Hello there.");
+  const json::value plain = client.post("/tokenize", R"({"content":"Hello there."})").json();
+  EXPECT_EQ(plain.at("tokens"), json::value_from(ids));
+  EXPECT_EQ(plain.at("count"), static_cast<int64_t>(ids.size()));
+  EXPECT_EQ(plain.at("max_model_len"), 512);
+  EXPECT_EQ(client.post("/tokenize", R"({"content":"Hello there.","add_special":true})").json().at("tokens"),
+            json::value_from(demo_tokenizer().encode("Hello there.", true)));
+  EXPECT_EQ(client.post("/tokenize", R"({"prompt":"Hello there."})").json().at("tokens"),
+            json::value_from(demo_tokenizer().encode("Hello there.", true)));
+  std::string pieces;
+  const json::value with_pieces = client.post("/tokenize", R"({"content":"Hello there.","with_pieces":true})").json();
+  for (const json::value& token : with_pieces.at("tokens").as_array()) pieces += token.at("piece").as_string();
+  EXPECT_EQ(pieces, "Hello there.");
+
+  const json::value text =
+      client.post("/detokenize", R"({"tokens":)" + json::serialize(plain.at("tokens")) + "}").json();
+  EXPECT_EQ(text.at("content"), "Hello there.");
+  EXPECT_EQ(text.at("prompt"), "Hello there.");
+  EXPECT_EQ(client.post("/tokenize", "{}").status, 400u);
+  EXPECT_EQ(client.post("/detokenize", R"({"tokens":["a"]})").status, 400u);
+}
+
+TEST_F(Routes, ApplyTemplateGivesThePromptThatTokenizeCounts) {
+  start();
+  HttpClient client(port());
+  const std::string prompt(client.post("/apply-template", chat_body()).json().at("prompt").as_string());
+  EXPECT_EQ(prompt, "<bos><|turn>user\nHi<turn|>\n<|turn>model\n<|channel>thought\n<channel|>");
+  EXPECT_EQ(client.post("/tokenize", chat_body()).json().at("tokens"), json::value_from(tokens_of(prompt)));
+}
+
+TEST_F(Routes, PreflightAllowsAnyOrigin) {
+  options.api_keys = {"secret"};
+  start();
+  const HttpAnswer answer = HttpClient(port()).send(
+      verb::options, "/v1/chat/completions", "",
+      {{"Origin", "http://a"}, {"Access-Control-Request-Headers", "authorization,x-stainless-os"}});
+  EXPECT_EQ(answer.status, 204u);
+  EXPECT_EQ(answer.fields[field::access_control_allow_origin], "*");
+  EXPECT_EQ(answer.fields[field::access_control_allow_headers], "authorization,x-stainless-os");
+  EXPECT_EQ(answer.fields.count(field::access_control_allow_credentials), 0u);
+}
+
+}  // namespace
+}  // namespace paro

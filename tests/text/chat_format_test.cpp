@@ -1,0 +1,228 @@
+#include "text/chat_format.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "text/chat_format_messages.h"
+#include "text/gemma4_format.h"
+
+namespace paro::text {
+namespace {
+
+namespace json = boost::json;
+
+std::string read_file(const std::string& name) {
+  std::ifstream file(PARO_SOURCE_DIR "/" + name, std::ios::binary);
+  EXPECT_TRUE(file) << name;
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+const Tokenizer& demo_tokenizer() {
+  static const Tokenizer tokenizer = Tokenizer::from_json(read_file("models/demo/tokenizer.json"));
+  return tokenizer;
+}
+
+struct Message {
+  std::string content, reasoning;
+  std::vector<std::pair<std::string, std::string>> calls;
+  int n_open_calls = 0;
+
+  void take(const std::vector<ChatDelta>& deltas) {
+    for (const ChatDelta& delta : deltas) {
+      switch (delta.kind) {
+        case ChatDelta::Kind::content:
+          content += delta.text;
+          break;
+        case ChatDelta::Kind::reasoning:
+          reasoning += delta.text;
+          break;
+        case ChatDelta::Kind::call_started:
+          calls.emplace_back(delta.text, "");
+          ++n_open_calls;
+          break;
+        case ChatDelta::Kind::call_arguments:
+          calls.back().second += delta.text;
+          break;
+        case ChatDelta::Kind::call_ended:
+          --n_open_calls;
+          break;
+      }
+    }
+  }
+};
+
+Message parse(ChatParser& parser, const std::vector<int32_t>& ids) {
+  Message message;
+  for (const int32_t id : ids) message.take(parser.push(id));
+  message.take(parser.finish());
+  EXPECT_EQ(message.n_open_calls, 0);
+  return message;
+}
+
+Message parse(std::string_view text) {
+  return parse(*make_gemma4_parser(demo_tokenizer()), demo_tokenizer().encode(text, false));
+}
+
+TEST(ChatFormat, IsChosenByTheTokenizersMarkers) {
+  EXPECT_EQ(chat_format_for(demo_tokenizer()).name, "gemma4");
+  const Tokenizer other = Tokenizer::from_json(
+      R"({"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},"added_tokens":[],"normalizer":null,
+          "pre_tokenizer":null,"post_processor":null,"decoder":null})");
+  EXPECT_EQ(chat_format_for(other).name, "plain");
+}
+
+TEST(ChatFormat, PlainIsAllContent) {
+  const auto parser = make_plain_parser(demo_tokenizer());
+  const Message message = parse(*parser, demo_tokenizer().encode("Hi <|turn>there<turn|>", false));
+  EXPECT_EQ(message.content, "Hi there");  // special tokens are left out
+}
+
+TEST(Gemma4Format, DemoTranscriptsAreReadAsExpected) {
+  const json::value transcripts = json::parse(read_file("tests/goldens/demo_transcripts.json"));
+  size_t n_calls = 0, n_thoughts = 0;
+  for (const json::value& transcript : transcripts.as_array()) {
+    std::vector<int32_t> ids;
+    for (const json::value& id : transcript.at("completion_ids").as_array())
+      ids.push_back(static_cast<int32_t>(id.as_int64()));
+    const Message message = parse(*make_gemma4_parser(demo_tokenizer()), ids);
+    const json::value* expected = transcript.as_object().if_contains("expected");
+    if (expected == nullptr) continue;
+    if (const json::value* reasoning = expected->as_object().if_contains("reasoning_content")) {
+      EXPECT_EQ(message.reasoning, reasoning->as_string());
+      ++n_thoughts;
+    }
+    const json::value* calls = expected->as_object().if_contains("tool_calls");
+    ASSERT_EQ(message.calls.size(), calls ? calls->as_array().size() : 0);
+    for (size_t i = 0; i < message.calls.size(); ++i) {
+      const json::value& function = calls->at(i).at("function");
+      EXPECT_EQ(message.calls[i].first, function.at("name").as_string());
+      EXPECT_EQ(json::parse(message.calls[i].second), function.at("arguments"));
+      ++n_calls;
+    }
+    // The model need not have learnt the expected words; what it said is the content, without markers.
+    std::string completion(transcript.at("completion").as_string());
+    if (completion.ends_with("<turn|>")) completion.resize(completion.size() - 7);
+    if (message.calls.empty()) {
+      EXPECT_TRUE(completion.ends_with(message.content)) << message.content;
+    } else {
+      EXPECT_EQ(message.content, "");
+    }
+  }
+  EXPECT_GE(n_calls, 1u);
+  EXPECT_GE(n_thoughts, 2u);
+}
+
+TEST(Gemma4Format, ThoughtLosesHeaderAndLastNewlineOnly) {
+  EXPECT_EQ(parse("<|channel>thought\na\n\nb\n\n<channel|>c").reasoning, "a\n\nb\n");
+  EXPECT_EQ(parse("<|channel>thought\na\n\nb\n\n<channel|>c").content, "c");
+  EXPECT_EQ(parse("<|channel>thought\n<channel|>c").reasoning, "");
+  EXPECT_EQ(parse("<|channel>thought<channel|>c").reasoning, "");
+  EXPECT_EQ(parse("<|channel>other\nx<channel|>").reasoning, "other\nx");
+}
+
+TEST(Gemma4Format, UnfinishedThoughtStaysReasoning) {
+  const Message message = parse("<|channel>thought\nHmm, so\n");
+  EXPECT_EQ(message.reasoning, "Hmm, so\n");
+  EXPECT_EQ(message.content, "");
+}
+
+TEST(Gemma4Format, StrayMarkersDoNotShow) {
+  EXPECT_EQ(parse("a<channel|>b<tool_call|>c<|tool_response>d<|\"|>").content, "abcd");
+}
+
+TEST(Gemma4Format, CallInsideAThoughtEndsIt) {
+  const Message message = parse("<|channel>thought\nuse it<|tool_call>call:f{}<tool_call|>done");
+  EXPECT_EQ(message.reasoning, "use it");
+  ASSERT_EQ(message.calls.size(), 1u);
+  EXPECT_EQ(message.content, "done");
+}
+
+TEST(Gemma4Format, EveryValueBecomesItsJson) {
+  const Message message = parse(
+      "<|tool_call>call:my_tool{s:<|\"|>a, \"b\": {c}\\<|\"|>,n:-1.50e3,i:42,t:true,f:false,z:null,w:two words,"
+      "v:01,l:[1,<|\"|>x<|\"|>,[]],o:{k:{},<|\"|>a b<|\"|>:2},e:<|\"|><|\"|>}<tool_call|>");
+  ASSERT_EQ(message.calls.size(), 1u);
+  EXPECT_EQ(message.calls[0].first, "my_tool");
+  EXPECT_EQ(message.calls[0].second,
+            R"({"s":"a, \"b\": {c}\\","n":-1.50e3,"i":42,"t":true,"f":false,"z":null,"w":"two words",)"
+            R"("v":"01","l":[1,"x",[]],"o":{"k":{},"a b":2},"e":""})");
+  EXPECT_NO_THROW(json::parse(message.calls[0].second));
+  EXPECT_EQ(message.content, "");
+}
+
+TEST(Gemma4Format, MalformedCallsComeOutAsContent) {
+  for (const std::string call : {
+           "<|tool_call>call:f{a:1<tool_call|>", "<|tool_call>call:f{a:}<tool_call|>",
+           "<|tool_call>call:f{a:<|\"|>x}<tool_call|>", "<|tool_call>call:{a:1}<tool_call|>",
+           "<|tool_call>f{a:1}<tool_call|>", "<|tool_call>call:f{a:1}}<tool_call|>", "<|tool_call><tool_call|>",
+           "<|tool_call>call:f{a:1}",  // cut off
+       }) {
+    const Message message = parse("Now: " + call);
+    EXPECT_TRUE(message.calls.empty()) << call;
+    EXPECT_EQ(message.content, "Now: " + call);
+  }
+}
+
+TEST(Gemma4Format, NestingHasALimit) {
+  const auto nested = [](size_t depth) {
+    return "call:f{a:" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_TRUE(parse_gemma4_call(nested(30)));
+  EXPECT_FALSE(parse_gemma4_call(nested(100000)));
+}
+
+TEST(Gemma4Format, MarkersSpelledAsTextAreText) {
+  std::vector<int32_t> ids;
+  for (const char c : std::string_view("<|tool_call>call:f{}<tool_call|>")) {
+    const std::vector<int32_t> letter = demo_tokenizer().encode(std::string_view(&c, 1), false);
+    ids.insert(ids.end(), letter.begin(), letter.end());
+  }
+  const Message message = parse(*make_gemma4_parser(demo_tokenizer()), ids);
+  EXPECT_TRUE(message.calls.empty());
+  EXPECT_EQ(message.content, "<|tool_call>call:f{}<tool_call|>");
+}
+
+json::object prepared(std::string_view message, const MessageRules& rules) {
+  json::array messages;
+  messages.push_back(json::parse(message));
+  return prepare_messages(messages, rules).at(0).as_object();
+}
+
+TEST(ChatMessages, ArgumentsBecomeObjectsWhereTheyAreSome) {
+  const auto arguments = [](std::string_view text) {
+    json::object call{{"function", {{"name", "f"}, {"arguments", text}}}};
+    json::object message{{"role", "assistant"}, {"content", nullptr}, {"tool_calls", json::array{call}}};
+    return prepared(json::serialize(message), {}).at("tool_calls").at(0).at("function").at("arguments");
+  };
+  EXPECT_EQ(arguments(R"({"a":1})"), json::parse(R"({"a":1})"));
+  EXPECT_EQ(arguments("{a"), "{a");
+  EXPECT_EQ(arguments("7"), "7");
+}
+
+TEST(ChatMessages, ToolResultsBecomeObjectsWhereTheFormatWantsThem) {
+  const std::string message = R"({"role":"tool","content":"{\"t\":21}"})";
+  EXPECT_EQ(prepared(message, {.tool_results_as_objects = true}).at("content"), json::parse(R"({"t":21})"));
+  EXPECT_EQ(prepared(message, {}).at("content"), R"({"t":21})");
+  EXPECT_EQ(prepared(R"({"role":"user","content":"{}"})", {.tool_results_as_objects = true}).at("content"), "{}");
+}
+
+TEST(ChatMessages, PartsAreJoinedForTemplatesThatReadStrings) {
+  const std::string message = R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]})";
+  EXPECT_EQ(prepared(message, {}).at("content"), "ab");
+  EXPECT_EQ(prepared(message, {.keeps_parts = true}).at("content").as_array().size(), 2u);
+}
+
+TEST(ChatMessages, DeveloperIsSystemAndReasoningHasItsLongName) {
+  EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {}).at("role"), "system");
+  EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {.keeps_developer = true}).at("role"), "developer");
+  EXPECT_EQ(prepared(R"({"role":"assistant","content":"a","reasoning":"r"})", {}).at("reasoning_content"), "r");
+}
+
+}  // namespace
+}  // namespace paro::text
