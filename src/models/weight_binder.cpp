@@ -20,9 +20,16 @@ std::byte* WeightBinder::place(int64_t n_bytes) {
   return memory_ == nullptr ? nullptr : memory_ + offset;
 }
 
-const StoredTensor* WeightBinder::take(const std::string& name, std::initializer_list<DType> dtypes,
-                                       const Shape& shape) {
-  return map_ ? &map_->take(name, dtypes, shape) : nullptr;
+const StoredTensor* WeightBinder::take(TensorPart part, const std::string& name, std::initializer_list<DType> dtypes,
+                                       const Shape& shape, float plus) {
+  if (map_) return &map_->take(name, dtypes, shape);
+  wanted_.push_back({name, part, *dtypes.begin(), shape, plus});
+  return nullptr;
+}
+
+const StoredTensor* WeightBinder::take_dense(TensorPart part, const std::string& name, const Shape& shape, float plus) {
+  if (!map_ && dense_format(nullptr) == StoredFormat::bf16) return take(part, name, {DType::bf16}, shape, plus);
+  return take(part, name, {DType::f16, DType::bf16, DType::f32}, shape, plus);
 }
 
 StoredFormat WeightBinder::dense_format(const StoredTensor* stored) const {
@@ -57,7 +64,7 @@ Linear WeightBinder::linear(const std::string& name, int64_t out, int64_t in, As
 }
 
 Linear WeightBinder::dense_linear(const std::string& name, int64_t out, int64_t in) {
-  const StoredTensor* stored = take(name + ".weight", {DType::f16, DType::bf16, DType::f32}, {out, in});
+  const StoredTensor* stored = take_dense(TensorPart::matrix, name + ".weight", {out, in});
   Linear w;
   w.spec = {out, in, dense_format(stored), 0};
   const int64_t offset = n_bytes_;
@@ -85,13 +92,13 @@ Linear WeightBinder::int4_linear(const std::string& name, int64_t out, int64_t i
 MatrixLoad WeightBinder::int4_matrix(const std::string& name, const MatrixSpec& spec) {
   MatrixLoad load{.spec = spec, .expert = {}};
   if (spec.stored == StoredFormat::int4_native) {
-    load.codes = take(name + ".qlinear.qweight", {DType::i16}, {spec.out / 4, spec.in});
-    load.scales = take(name + ".qlinear.scales", {DType::f16}, {spec.n_groups(), spec.out});
-    load.zeros = take(name + ".qlinear.scaled_zeros", {DType::f16}, {spec.n_groups(), spec.out});
+    load.codes = take(TensorPart::codes, name + ".qlinear.qweight", {DType::i16}, {spec.out / 4, spec.in});
+    load.scales = take(TensorPart::scales, name + ".qlinear.scales", {DType::f16}, {spec.n_groups(), spec.out});
+    load.zeros = take(TensorPart::zeros, name + ".qlinear.scaled_zeros", {DType::f16}, {spec.n_groups(), spec.out});
   } else {
-    load.codes = take(name + ".qweight", {DType::i32}, {spec.in, spec.out / 8});
-    load.scales = take(name + ".scales", {DType::f16}, {spec.n_groups(), spec.out});
-    load.zeros = take(name + ".qzeros", {DType::i32}, {spec.n_groups(), spec.out / 8});
+    load.codes = take(TensorPart::codes, name + ".qweight", {DType::i32}, {spec.in, spec.out / 8});
+    load.scales = take(TensorPart::scales, name + ".scales", {DType::f16}, {spec.n_groups(), spec.out});
+    load.zeros = take(TensorPart::zeros, name + ".qzeros", {DType::i32}, {spec.n_groups(), spec.out / 8});
   }
   return load;
 }
@@ -101,11 +108,11 @@ Rotation WeightBinder::rotation(const std::string& theta, const std::string& pai
   Rotation r;
   r.spec = {in, config_.group_size, config_.krot};
   RotationLoad load{.spec = r.spec};
-  load.theta = take(theta, {DType::f16}, {config_.krot, in / 2});
-  load.pairs = take(pairs, {DType::i16}, {config_.krot, in});
+  load.theta = take(TensorPart::theta, theta, {DType::f16}, {config_.krot, in / 2});
+  load.pairs = take(TensorPart::pairs, pairs, {DType::i16}, {config_.krot, in});
   const StoredTensor* stored = files_ == nullptr ? nullptr : files_->find(channel_scales);
   const bool flat = stored != nullptr && stored->shape.rank() == 1;
-  load.channel_scales = take(channel_scales, {DType::f16}, flat ? Shape{in} : Shape{1, in});
+  load.channel_scales = take(TensorPart::channel_scales, channel_scales, {DType::f16}, flat ? Shape{in} : Shape{1, in});
   const int64_t offset = n_bytes_;
   r.packed = place(backend_.packed_bytes(r.spec));
   loads_.push_back({theta, offset, load});
@@ -113,7 +120,7 @@ Rotation WeightBinder::rotation(const std::string& theta, const std::string& pai
 }
 
 Vector WeightBinder::vector(const std::string& name, int64_t n, float plus) {
-  const StoredTensor* stored = take(name, {DType::f16, DType::bf16, DType::f32}, {n});
+  const StoredTensor* stored = take_dense(TensorPart::vector, name, {n}, plus);
   const int64_t offset = n_bytes_;
   const auto* data = reinterpret_cast<const float*>(place(n * 4));
   loads_.push_back({name, offset, VectorLoad{stored, plus}});
@@ -128,12 +135,12 @@ Vector WeightBinder::constant(std::vector<float> values) {
 }
 
 Table WeightBinder::table(const std::string& name, int64_t rows, int64_t cols, Role role) {
-  const StoredTensor* stored = take(name, {DType::f16, DType::bf16, DType::f32}, {rows, cols});
+  const StoredTensor* stored = take_dense(TensorPart::table, name, {rows, cols});
   Table t;
   t.spec = {rows, cols, dense_format(stored), role == Role::head ? options_.head_type : TableType::as_stored};
   const int64_t offset = n_bytes_;
   t.packed = place(backend_.packed_bytes(t.spec));
-  loads_.push_back({name, offset, TableLoad{t.spec, stored}});
+  loads_.push_back({name, offset, TableLoad{t.spec, stored, role == Role::head}});
   return t;
 }
 

@@ -39,6 +39,7 @@ struct RotationLoad {
 struct TableLoad {
   TableSpec spec;
   const StoredTensor* rows = nullptr;
+  bool is_head = false;  // multiplied with, not only looked up in
 };
 struct VectorLoad {
   const StoredTensor* stored = nullptr;
@@ -51,6 +52,16 @@ struct WeightLoad {
   std::string name;
   int64_t offset_bytes = 0;
   std::variant<MatrixLoad, RotationLoad, TableLoad, VectorLoad, ConstantLoad> what;
+};
+
+// A tensor that a config alone asks for: what a checkpoint of it stores, and what its elements are.
+enum class TensorPart : uint8_t { codes, scales, zeros, theta, pairs, channel_scales, matrix, table, vector };
+struct WantedTensor {
+  std::string name;
+  TensorPart part = TensorPart::vector;
+  DType dtype = DType::f16;
+  Shape shape;
+  float plus = 0;  // added to each element of a vector when it is loaded
 };
 
 // Where the experts of one layer lie.
@@ -98,9 +109,18 @@ class WeightBinder {
   const std::vector<WeightLoad>& loads() const { return loads_; }
   const std::vector<ExpertRegion>& expert_regions() const { return expert_regions_; }
 
+  // Without files: the tensors that were asked for, in order.
+  const std::vector<WantedTensor>& wanted() const { return wanted_; }
+  // With files: stored tensors that were not bound, and the patterns that allow it.
+  std::vector<std::string> left() const { return map_ ? map_->left() : std::vector<std::string>(); }
+  const std::vector<std::string>& skip_patterns() const { return skip_; }
+
  private:
   std::byte* place(int64_t n_bytes);
-  const StoredTensor* take(const std::string& name, std::initializer_list<DType> dtypes, const Shape& shape);
+  // The stored tensor. Without files it is noted as wanted, and null.
+  const StoredTensor* take(TensorPart part, const std::string& name, std::initializer_list<DType> dtypes,
+                           const Shape& shape, float plus = 0);
+  const StoredTensor* take_dense(TensorPart part, const std::string& name, const Shape& shape, float plus = 0);
   Rotation rotation(const std::string& theta, const std::string& pairs, const std::string& channel_scales, int64_t in);
   MatrixLoad int4_matrix(const std::string& name, const MatrixSpec& spec);
   Linear int4_linear(const std::string& name, int64_t out, int64_t in, StoredFormat stored);
@@ -118,6 +138,7 @@ class WeightBinder {
   std::vector<WeightLoad> loads_;
   std::vector<ExpertRegion> expert_regions_;
   std::vector<std::string> skip_;
+  std::vector<WantedTensor> wanted_;
 };
 
 }  // namespace paro

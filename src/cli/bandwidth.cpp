@@ -1,0 +1,75 @@
+#include "cli/bandwidth.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "models/model.h"
+
+namespace paro::cli {
+
+BandwidthProbe::BandwidthProbe(int n_threads) : buffer_(kBytes, "the bandwidth probe"), threads_(n_threads) {
+  // Written once, for the pages to be there in their own right.
+  threads_.for_ranges(kBytes, 1 << 20, [&](int64_t begin, int64_t end) {
+    std::fill(buffer_.data() + begin, buffer_.data() + end, std::byte{1});
+  });
+}
+
+double BandwidthProbe::bytes_per_s() {
+  constexpr int64_t kLanes = 16;  // independent sums, so that additions do not wait for each other
+  const auto* words = reinterpret_cast<const uint64_t*>(buffer_.data());
+  std::atomic<uint64_t> sum{0};
+  const auto start = std::chrono::steady_clock::now();
+  threads_.for_ranges(kBytes / 8, 1 << 16, [&](int64_t begin, int64_t end) {
+    uint64_t lanes[kLanes] = {};
+    for (int64_t i = begin; i < end; i += kLanes) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += words[i + lane];
+    }
+    uint64_t own = 0;
+    for (const uint64_t lane : lanes) own += lane;
+    sum += own;
+  });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  // The sum is known, and needed: a loop whose result nobody looks at is no loop.
+  PARO_CHECK(sum.load() == uint64_t(kBytes / 8) * 0x0101010101010101u, "the probe read {}", sum.load());
+  return double(kBytes) / seconds;
+}
+
+namespace {
+
+int64_t bytes_of(const Backend& backend, const MatrixLoad& m) { return m.expert ? 0 : backend.packed_bytes(m.spec); }
+int64_t bytes_of(const Backend& backend, const RotationLoad& r) { return backend.packed_bytes(r.spec); }
+int64_t bytes_of(const Backend& backend, const TableLoad& t) {
+  const int64_t n_bytes = backend.packed_bytes(t.spec);
+  return t.is_head ? n_bytes : n_bytes / std::max<int64_t>(1, t.spec.rows);
+}
+int64_t bytes_of(const Backend&, const VectorLoad& v) { return v.stored->shape.n_elements() * 4; }
+int64_t bytes_of(const Backend&, const ConstantLoad& c) { return int64_t(c.values.size()) * 4; }
+
+}  // namespace
+
+StepBytes step_bytes(const ModelRunner& runner, KvCache& cache, const EngineOptions& options, int n_sequences,
+                     int n_context) {
+  const Backend& backend = runner.backend();
+  const ModelSpec& spec = runner.spec();
+  const SafetensorsFiles files = SafetensorsFiles::open(options.model);
+  WeightBinder binder(backend, runner.config(), &files, nullptr,
+                      {options.head_type.value_or(backend.default_head_type()), nullptr});
+  find_architecture(runner.config()).make(runner.config(), binder);
+
+  StepBytes bytes;
+  for (const WeightLoad& load : binder.loads()) {
+    bytes.weights += double(std::visit([&](const auto& what) { return bytes_of(backend, what); }, load.what));
+  }
+  for (const ExpertRegion& region : binder.expert_regions()) {
+    const double missed = std::pow(1.0 - double(spec.experts_per_token) / region.n_experts, n_sequences);
+    bytes.experts += double(region.expert_bytes) * region.n_experts * (1 - missed);
+  }
+  for (const KvLayer& layer : cache.layers()) {
+    const int n_seen = layer.kind == CacheKind::sliding ? std::min(n_context, spec.sliding_window) : n_context;
+    bytes.kv += double(backend.page_bytes(layer.spec)) / kPageTokens * n_seen * n_sequences;
+  }
+  return bytes;
+}
+
+}  // namespace paro::cli

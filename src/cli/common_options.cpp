@@ -1,0 +1,98 @@
+#include "cli/common_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "cli/backends.h"
+#include "cli/byte_size.h"
+#include "engine/machine_memory.h"
+
+namespace paro::cli {
+namespace {
+
+constexpr const char* kGroup = "Model and memory";
+
+const std::vector<std::pair<std::string, KvType>> kKvTypes = {
+    {"f32", KvType::f32}, {"f16", KvType::f16}, {"q8", KvType::q8}};
+const std::vector<std::pair<std::string, TableType>> kHeadTypes = {{"int8", TableType::int8},
+                                                                   {"f16", TableType::as_stored}};
+
+template <typename T>
+std::vector<std::string> names_of(const std::vector<std::pair<std::string, T>>& values) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : values) names.push_back(name);
+  return names;
+}
+
+// Flags are checked against the names as they are parsed; empty is left open.
+template <typename T>
+std::optional<T> value_of(const std::vector<std::pair<std::string, T>>& values, const std::string& name) {
+  for (const auto& [known, value] : values) {
+    if (known == name) return value;
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, std::filesystem::path& model) {
+  app.add_option("MODEL", model, "Directory in Hugging Face layout")->required();
+}
+
+void CommonOptions::add_to(CLI::App& app) {
+  app.add_option("--memory-budget", memory_budget_,
+                 "All memory the program may take: 8GiB, 500MiB, 50%; else what the machine has free")
+      ->group(kGroup);
+  app.add_option("--max-context", max_context_, "Tokens of one sequence, prompt and answer (default: at most 8192)")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
+  app.add_option("--max-batch", max_batch_, "Sequences at once (default: at most 8)")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
+  app.add_option("--prefill-chunk", prefill_chunk_, "Rows of one step (default: at most 512)")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
+  app.add_option("--kv-type", kv_type_, "How keys and values are held: f32, f16 or q8")
+      ->check(CLI::IsMember(names_of(kKvTypes)))
+      ->group(kGroup);
+  app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
+      ->check(CLI::IsMember(names_of(kHeadTypes)))
+      ->group(kGroup);
+  app.add_option("--threads", threads_, "Threads that compute (default: the processors at hand)")
+      ->check(CLI::Range(1, 1024))
+      ->group(kGroup);
+  app.add_option("--backend", backend_, "What computes")
+      ->check(CLI::IsMember(backend_names()))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--isa", isa_, "Instruction set of the cpu backend (default: the best at hand)")->group(kGroup);
+  app.add_option("--log-level", log_level_, "debug, info, warn or error")
+      ->check(CLI::IsMember(std::vector<std::string>{"debug", "info", "warn", "error"}))
+      ->capture_default_str()
+      ->group(kGroup);
+}
+
+EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) const {
+  log::set_level(log::parse_level(log_level_));
+  EngineOptions options;
+  options.model = model;
+  if (!memory_budget_.empty()) {
+    options.memory_budget_bytes = parse_byte_size("--memory-budget", memory_budget_, machine_memory().available_bytes);
+  }
+  options.max_context = max_context_;
+  options.max_batch = max_batch_;
+  options.prefill_chunk = prefill_chunk_;
+  options.kv_type = value_of(kKvTypes, kv_type_);
+  options.head_type = value_of(kHeadTypes, head_type_);
+  return options;
+}
+
+int CommonOptions::n_threads() const { return threads_ > 0 ? threads_ : available_cpus(); }
+
+std::unique_ptr<Backend> CommonOptions::make_backend() const {
+  return cli::make_backend(backend_, {n_threads(), isa_});
+}
+
+}  // namespace paro::cli

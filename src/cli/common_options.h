@@ -1,0 +1,31 @@
+// The flags that every command with a model shares, and what they make: engine options and a backend.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "engine/options.h"
+#include "ops/backend.h"
+
+namespace paro::cli {
+
+class CommonOptions {
+ public:
+  void add_to(CLI::App& app);
+
+  // Throws Error{usage} for a value that means nothing.
+  EngineOptions engine_options(const std::filesystem::path& model) const;
+  std::unique_ptr<Backend> make_backend() const;
+  int n_threads() const;  // that compute
+
+ private:
+  std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";
+  int max_context_ = 0, max_batch_ = 0, prefill_chunk_ = 0, threads_ = 0;
+};
+
+// The positional MODEL.
+void add_model(CLI::App& app, std::filesystem::path& model);
+
+}  // namespace paro::cli

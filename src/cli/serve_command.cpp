@@ -1,0 +1,141 @@
+// paro serve: shows the plan, loads, and serves until it is told to stop.
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/common_options.h"
+#include "cli/model_files.h"
+#include "cli/output.h"
+#include "cli/sampling_flags.h"
+#include "cli/stop_signals.h"
+#include "cli/text_model.h"
+#include "engine/batch_engine.h"
+#include "engine/memory_plan.h"
+#include "server/server.h"
+
+namespace paro::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "models/demo/" is served as "demo".
+std::string name_of(const fs::path& model) {
+  const fs::path path = fs::weakly_canonical(model);
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+// Binds the address for a moment: better to know before minutes of loading that it is taken.
+void check_address(const std::string& host, int port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
+    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --host", host, port, ::gai_strerror(error));
+  }
+  const int listener = ::socket(found->ai_family, found->ai_socktype, found->ai_protocol);
+  const int on = 1;
+  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  const int error = ::bind(listener, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
+  ::freeaddrinfo(found);
+  ::close(listener);
+  if (error != 0) {
+    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --port", host, port, std::strerror(error));
+  }
+}
+
+class Serve final : public Command {
+ public:
+  void add_flags(CLI::App& app) override {
+    add_model(app, model_);
+    app.add_option("--host", server_.host, "Address to listen on")->capture_default_str();
+    app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
+        ->check(CLI::Range(0, 65535))
+        ->capture_default_str();
+    app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
+    app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")->take_all();
+    app.add_option("--grace", grace_s_, "Seconds that answers get to finish when the server stops")
+        ->check(CLI::Range(0, 86400))
+        ->capture_default_str();
+    sampling_.add_server_to(app);
+    common_.add_to(app);
+  }
+
+  int run() override {
+    StopSignals signals;
+    std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error of its connection
+    check_model_directory(model_);
+    EngineOptions options = common_.engine_options(model_);
+    check_address(server_.host, server_.port);
+    const TextModel text = TextModel::load(model_);
+    options.other_memory = text.memory();
+    options.other_memory.push_back({"server buffers", server_bytes(), 0});
+    auto backend = common_.make_backend();
+    show_plan(options, *backend, text);
+    const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
+
+    server_.temperature = sampling_.temperature;
+    server_.top_p = sampling_.top_p;
+    server_.top_k = sampling_.top_k;
+    server_.grace = std::chrono::seconds(grace_s_);
+    server::Server server(server_, {.id = model_name_.empty() ? name_of(model_) : model_name_,
+                                    .engine = *engine,
+                                    .tokenizer = text.tokenizer,
+                                    .chat_template = text.chat_template ? &*text.chat_template : nullptr,
+                                    .bos_token = text.bos_token,
+                                    .eos_token = text.eos_token});
+    signals.on_first([&server] { server.stop(); });
+    const bool is_v6 = server_.host.find(':') != std::string::npos;
+    log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
+    server.run();
+    signals.on_first({});
+    engine->stop(std::chrono::milliseconds(0));
+    log::info("stopped");
+    return 0;
+  }
+
+ private:
+  // What requests may hold at the same time: bodies up to their common limit, and for each connection its header and
+  // what is written to it.
+  int64_t server_bytes() const {
+    constexpr int64_t kWrittenBytes = 64 << 10;
+    return int64_t(server_.max_bodies_bytes) +
+           server_.max_connections * (int64_t(server_.max_header_bytes) + kWrittenBytes);
+  }
+
+  // Keeps what the plan came to, so that loading comes to the same. A plan that does not fit is refused there.
+  void show_plan(EngineOptions& options, Backend& backend, const TextModel& text) const {
+    const ModelFiles files = ModelFiles::open(model_);
+    const MemoryReport report = plan_memory(options, files.config, files.weights(), backend).report;
+    if (!report.fits) throw plan_refusal(report);
+    options.memory_budget_bytes = report.budget_bytes;
+    print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
+                      model_name_.empty() ? name_of(model_) : model_name_, backend.name(), format_table(report)));
+    if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
+  }
+
+  fs::path model_;
+  std::string model_name_;
+  server::ServerOptions server_ = [] {
+    server::ServerOptions options;
+    options.port = 8000;
+    return options;
+  }();
+  int grace_s_ = 30;
+  SamplingFlags sampling_;
+  CommonOptions common_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve() { return std::make_unique<Serve>(); }
+
+}  // namespace paro::cli

@@ -1,0 +1,34 @@
+// What turns text into tokens and back: a model's tokenizer, its chat template and its special tokens.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/memory_report.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace paro::cli {
+
+struct TextModel {
+  text::Tokenizer tokenizer;
+  std::optional<text::ChatTemplate> chat_template;
+  std::string bos_token, eos_token;  // as tokenizer_config.json names them; may be empty
+
+  // tokenizer.json is required; chat_template.jinja, or the template in tokenizer_config.json, is not.
+  static TextModel load(const std::filesystem::path& model);
+
+  // A conversation, up to where the model answers. Throws Error{chat_template} when there is no template.
+  std::vector<int32_t> encode_chat(const boost::json::array& messages, bool think) const;
+
+  std::vector<MemoryClass> memory() const;  // for the plan
+};
+
+// What the tokenizer of a model would take; nothing where there is none.
+std::vector<MemoryClass> text_memory(const std::filesystem::path& model);
+
+}  // namespace paro::cli
