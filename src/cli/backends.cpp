@@ -1,10 +1,8 @@
 #include "cli/backends.h"
 
+#include "backends/cpu/cpu_backend.h"
 #include "backends/reference/reference_backend.h"
 #include "base/error.h"
-#ifdef PARO_BACKEND_CPU
-#include "backends/cpu/cpu_backend.h"
-#endif
 
 namespace paro::cli {
 namespace {
@@ -15,12 +13,10 @@ struct BackendRow {
 };
 
 constexpr BackendRow kBackends[] = {
-#ifdef PARO_BACKEND_CPU
     {"cpu",
      [](const BackendOptions& options) {
        return make_cpu_backend({options.n_threads, options.isa});
      }},
-#endif
     {"reference", [](const BackendOptions&) { return make_reference_backend(); }},
 };
 

@@ -20,7 +20,10 @@ double BandwidthProbe::bytes_per_s() {
   const auto* words = reinterpret_cast<const uint64_t*>(buffer_.data());
   std::atomic<uint64_t> sum{0};
   const auto start = std::chrono::steady_clock::now();
-  threads_.for_ranges(kBytes / 8, 1 << 16, [&](int64_t begin, int64_t end) {
+  // Taken piece by piece by whichever thread is free, so that one that is held up holds up no other.
+  constexpr int64_t kWords = 1 << 19;
+  threads_.for_each(kBytes / 8 / kWords, [&](int64_t piece) {
+    const int64_t begin = piece * kWords, end = begin + kWords;
     uint64_t lanes[kLanes] = {};
     for (int64_t i = begin; i < end; i += kLanes) {
       for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] += words[i + lane];

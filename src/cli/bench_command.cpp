@@ -121,6 +121,7 @@ class Bench final : public Command {
         ->capture_default_str();
     app.add_option("--batch", batches_, "Sequences decoded at once; may be a list: 1,4,8")
         ->delimiter(',')
+        ->allow_extra_args(false)
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
     app.add_option("--repetitions", n_repetitions_, "Of every measurement")

@@ -61,7 +61,9 @@ class Serve final : public Command {
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
-    app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")->take_all();
+    app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
+        ->take_all()
+        ->allow_extra_args(false);
     app.add_option("--grace", grace_s_, "Seconds that answers get to finish when the server stops")
         ->check(CLI::Range(0, 86400))
         ->capture_default_str();

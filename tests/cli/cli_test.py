@@ -316,7 +316,7 @@ SHORT = ["--prompt-tokens", 48, "--decode-tokens", 8, "--repetitions", 2]
 
 
 def test_bench_measures_in_physical_units() -> None:
-    figures = json.loads(paro("bench", DEMO, "--json", "--batch", "1,3", *SHORT).stdout)
+    figures = json.loads(paro("bench", "--json", *SHORT, "--batch", "1,3", DEMO).stdout)
     assert figures["load"]["bytes"] > 10e6 and figures["load"]["bytes_per_s"] > 0
     assert figures["prefill"]["tokens"] == 48
     assert [d["batch"] for d in figures["decode"]] == [1, 3]
@@ -369,12 +369,13 @@ def wait_for(url: str, server: subprocess.Popen, timeout_s: float = 60) -> None:
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serve_serves_and_stops_in_order(sign: signal.Signals) -> None:
     port = free_port()
-    server = subprocess.Popen([PARO, "serve", DEMO, "--port", str(port), "--model-name", "small", "--temp", "0"],
+    server = subprocess.Popen([PARO, "serve", "--port", str(port), "--model-name", "small", "--temp", "0",
+                               "--api-key", "k1", "--api-key", "k2", DEMO],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", server)
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/v1/chat/completions", headers={"Content-Type": "application/json"},
+            f"http://127.0.0.1:{port}/v1/chat/completions", headers={"Content-Type": "application/json", "Authorization": "Bearer k2"},
             data=json.dumps({"messages": [{"role": "user", "content": "What is the capital of France?"}]}).encode())
         with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
