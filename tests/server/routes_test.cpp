@@ -1,5 +1,8 @@
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "tests/server/server_fixture.h"
 
@@ -85,6 +88,22 @@ TEST_F(Routes, ApplyTemplateGivesThePromptThatTokenizeCounts) {
   const std::string prompt(client.post("/apply-template", chat_body()).json().at("prompt").as_string());
   EXPECT_EQ(prompt, "<bos><|turn>user\nHi<turn|>\n<|turn>model\n<|channel>thought\n<channel|>");
   EXPECT_EQ(client.post("/tokenize", chat_body()).json().at("tokens"), json::value_from(tokens_of(prompt)));
+}
+
+TEST_F(Routes, DemoTranscriptsHaveThePromptsTheyWereMadeWith) {
+  engine.model_info.max_context = 4096;
+  start();
+  HttpClient client(port());
+  std::ifstream file(PARO_SOURCE_DIR "/tests/goldens/demo_transcripts.json");
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const json::value transcripts = json::parse(text);
+  for (const json::value& transcript : transcripts.as_array()) {
+    const json::object body{{"messages", transcript.at("messages")},
+                            {"tools", transcript.at("tools")},
+                            {"chat_template_kwargs", {{"enable_thinking", transcript.at("thinking")}}}};
+    const json::value answer = client.post("/tokenize", json::serialize(body)).json();
+    EXPECT_EQ(answer.at("count"), transcript.at("prompt_tokens")) << json::serialize(body);
+  }
 }
 
 TEST_F(Routes, PreflightAllowsAnyOrigin) {

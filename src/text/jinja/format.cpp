@@ -125,6 +125,22 @@ std::string repr(Runtime& runtime, const Value& value) {
   return out.take();
 }
 
+std::string ascii_repr(Runtime& runtime, const Value& value) {
+  const std::string text = repr(runtime, value);
+  Text out(runtime.budget);
+  for (size_t at = 0; at < text.size();) {
+    const char32_t c = decode_at(text, at);
+    if (c < 0x80) {
+      out.add(char(c));
+    } else {
+      out.add(c < 0x100     ? fmt::format("\\x{:02x}", uint32_t(c))
+              : c < 0x10000 ? fmt::format("\\u{:04x}", uint32_t(c))
+                            : fmt::format("\\U{:08x}", uint32_t(c)));
+    }
+  }
+  return out.take();
+}
+
 void print(Runtime& runtime, const Value& value, Text& out) {
   if (value.is_text()) return out.add(value.as_text());
   if (value.is_undefined()) return;

@@ -14,7 +14,8 @@ namespace paro::text::jinja {
 std::string float_repr(double d);
 void repr(Runtime& runtime, const Value& value, Text& out);
 std::string repr(Runtime& runtime, const Value& value);
-void print(Runtime& runtime, const Value& value, Text& out);  // str(value)
+std::string ascii_repr(Runtime& runtime, const Value& value);  // repr with all but ASCII escaped
+void print(Runtime& runtime, const Value& value, Text& out);   // str(value)
 std::string to_text(Runtime& runtime, const Value& value);
 
 // The text of a string, shared, or str(value).

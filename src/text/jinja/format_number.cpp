@@ -47,6 +47,21 @@ std::string sign_of(bool negative, char sign) {
 
 }  // namespace
 
+int64_t read_number(std::string_view text, size_t& at) {
+  int64_t value = 0;
+  for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
+    value = value * 10 + (text[at] - '0');
+    if (value > kMaxWidth) fail("a number in a format string is too large");
+  }
+  return value;
+}
+
+std::string first_code_points(const std::string& text, int64_t n) {
+  size_t at = 0;
+  for (int64_t i = 0; i < n && at < text.size(); ++i) decode_at(text, at);
+  return text.substr(0, at);
+}
+
 std::string digits_in_base(uint64_t value, unsigned base, bool upper) {
   std::string out;
   do {

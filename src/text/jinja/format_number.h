@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "text/jinja/limits.h"
 #include "text/jinja/value.h"
@@ -20,9 +21,12 @@ struct Layout {
   char type = 0;
 };
 
-// Widths and precisions of outside formats are bounded by this.
+// Widths, and precisions, of outside formats are bounded by these.
+inline constexpr int64_t kMaxWidth = int64_t(1) << 30;
 inline constexpr int64_t kMaxPrecision = 1000;
 
+int64_t read_number(std::string_view text, size_t& at);  // digits at `at`, which moves behind them
+std::string first_code_points(const std::string& text, int64_t n);
 std::string digits_in_base(uint64_t value, unsigned base, bool upper);
 std::string fixed_or_exponent(double value, char type, int64_t precision, bool alternate);
 std::string lay_out_integer(Budget& budget, const Value& value, const Layout& layout);

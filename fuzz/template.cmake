@@ -1,0 +1,1 @@
+paro_fuzz(template DEPENDS paro_text)
