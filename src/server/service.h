@@ -29,7 +29,7 @@ struct ServerOptions {
   int max_connections = 256;
   uint32_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 32 << 20;
-  uint64_t max_bodies_bytes = 128 << 20;  // of all requests that are being read or answered
+  uint64_t max_bodies_bytes = 32 << 20;  // of all larger requests that are being read or answered
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds read_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);

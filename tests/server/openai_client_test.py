@@ -57,7 +57,7 @@ def base_url() -> Iterator[str]:
         return
     binary = os.environ.get("PARO_BINARY")
     if not binary:
-        pytest.skip("neither PARO_BASE_URL nor PARO_BINARY is set")
+        pytest.fail("neither PARO_BASE_URL nor PARO_BINARY is set")
     port = free_port()
     command = [binary, "serve", str(ROOT / "models/demo"), "--port", str(port), "--host", "127.0.0.1"]
     if backend := os.environ.get("PARO_BACKEND"):
