@@ -235,6 +235,15 @@ html|safe + '<b>', '<b>' + html|safe, (html|safe) * 2, ('<%s>'|safe) % '<', '<i>
 'one two-three four_five'|wordcount, u|wordcount
 s|center(20), s|center ~ '|', 'foo bar baz qux'|truncate(9), 'foo bar baz qux'|truncate(9, true), 'foo bar baz qux'|truncate(11), 'foo bar baz qux'|truncate(11, false, '...', 0), 'foobarbazqux'|truncate(5, leeway=0)
 'abc'|truncate(1)
+ys|truncate, undefined_name|truncate, {}|truncate, (1, 2)|truncate(5)
+range(300)|list|truncate
+'x' % undefined_name, 'x' % xs, 'x' % d, 'x' % range(2)
+'x' % 1
+' 42 '|filesizeformat, -0.0|filesizeformat
+'%s'|int(',', 'a'), 'a'.splitlines(0)
+'a'.splitlines('x')
+xs|sort('a')
+xs|sort(1), xs|sort(true), d|dictsort(reverse=0)
 'a b/c?d=é&'|urlencode, {'a b': 'c/d', 'x': 1}|urlencode, [('k', 'v w')]|urlencode, 5|urlencode
 1|filesizeformat, 999|filesizeformat, 1000|filesizeformat, 1500000|filesizeformat, 1024|filesizeformat(true), 3000000000|filesizeformat(binary=true)
 xs|string, d|string, 1.0|string, none|string, s|string

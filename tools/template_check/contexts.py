@@ -46,6 +46,24 @@ WEATHER = {
 }
 BARE = {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}}
 
+FULL = {
+    "type": "function",
+    "function": {
+        "name": "plan",
+        "description": "Plans a trip",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "where": {"type": "string", "description": "Place", "additionalProperties": {}, "items": {"type": "string"}},
+                "stops": {"type": "object", "description": "Stops", "additionalProperties": {"type": "number"}, "properties": {}},
+                "who": {"anyOf": [{"type": "string"}, {"type": "null"}], "type": "array", "description": "", "additionalProperties": {}, "items": {"type": "integer"}},
+            },
+            "required": ["where"],
+            "additionalProperties": False,
+        },
+    },
+}
+
 
 def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
@@ -156,6 +174,10 @@ def contexts() -> list[tuple[str, dict[str, Any]]]:
         ("builtin tools", {**base, "messages": [user("Hi")], "builtin_tools": ["browser", "python"], "tools": None, "add_generation_prompt": True}),
         ("tools in user message", {**base, "messages": [SYSTEM, user("Hi")], "tools": [SEARCH], "tools_in_user_message": False, "add_generation_prompt": True}),
         ("preserve thinking", {**base, "messages": CONVERSATIONS["reasoning_content"], "preserve_thinking": True, "tools": None, "add_generation_prompt": True}),
+        ("functions", {**base, "messages": CONVERSATIONS["tool call answered"], "functions": "[{}]", "datetime": "2025-01-01", "add_generation_prompt": True}),
+        ("functions, system", {**base, "messages": CONVERSATIONS["three turns"], "functions": [SEARCH["function"]], "datetime": "now", "add_generation_prompt": False}),
+        ("a full schema", {**base, "messages": CONVERSATIONS["tool call answered"], "tools": [FULL], "add_generation_prompt": True}),
+        ("a full schema, two rounds", {**base, "messages": CONVERSATIONS["two rounds of calls"], "tools": [FULL, FULL], "add_generation_prompt": False}),
         ("continue", {**base, "messages": CONVERSATIONS["ends with assistant"], "continue_final_message": True, "add_generation_prompt": False}),
     ]
     return out + extras

@@ -94,12 +94,6 @@ std::optional<double> parse_float(std::string_view text) {
   return value;
 }
 
-std::optional<double> to_float(const Value& value) {
-  if (value.is_undefined()) fail_undefined(value);
-  if (value.is_number()) return value.number();
-  return value.is_text() ? parse_float(value.as_text()) : std::nullopt;
-}
-
 Value filter_int(Runtime& runtime, const Value& self, Args& args) {
   const Bound bound("int", args, {"default", "base"});
   const Value otherwise = bound.get(0, Value::integer(0));
@@ -107,7 +101,9 @@ Value filter_int(Runtime& runtime, const Value& self, Args& args) {
   if (const auto i = self.index()) return Value::integer(*i);
   if (self.is_text()) {
     runtime.budget.step(int64_t(self.as_text().size() / 8));
-    if (const auto i = parse_integer(self.as_text(), bound.integer(1, 10))) return Value::integer(*i);
+    const std::optional<int64_t> base = bound.get(1, Value::integer(10)).index();
+    const auto i = base ? parse_integer(self.as_text(), *base) : std::nullopt;
+    if (i) return Value::integer(*i);
   }
   const auto number = to_float(self);
   if (self.is_float() && std::isinf(self.as_float())) fail("cannot convert float infinity to integer");
@@ -199,6 +195,12 @@ constexpr BuiltinRow kFilters[] = {
 };
 
 }  // namespace
+
+std::optional<double> to_float(const Value& value) {
+  if (value.is_undefined()) fail_undefined(value);
+  if (value.is_number()) return value.number();
+  return value.is_text() ? parse_float(value.as_text()) : std::nullopt;
+}
 
 Builtin find_number_filter(std::string_view name) {
   const BuiltinRow* row = find_builtin(std::begin(kFilters), std::end(kFilters), name);

@@ -101,7 +101,7 @@ Value filter_dictsort(Runtime& runtime, const Value& self, Args& args) {
     pairs.push_back(make_tuple(runtime, {key, value}));
     keys.push_back(sort_key(runtime, by == "key" ? key : value, case_sensitive));
   }
-  return make_list(runtime, sorted(runtime.budget, pairs, keys, bound.truth(runtime, 2, false)));
+  return make_list(runtime, sorted(runtime.budget, pairs, keys, bound.integer(2, 0) != 0));
 }
 
 Value filter_sort(Runtime& runtime, const Value& self, Args& args) {
@@ -121,7 +121,7 @@ Value filter_sort(Runtime& runtime, const Value& self, Args& args) {
     for (const Value& path : paths) parts.push_back(sort_key(runtime, get_path(runtime, item, path), case_sensitive));
     keys.push_back(make_list(runtime, std::move(parts)));
   }
-  return make_list(runtime, sorted(runtime.budget, items, keys, bound.truth(runtime, 0, false)));
+  return make_list(runtime, sorted(runtime.budget, items, keys, bound.integer(0, 0) != 0));
 }
 
 Value filter_unique(Runtime& runtime, const Value& self, Args& args) {

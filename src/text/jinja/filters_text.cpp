@@ -154,13 +154,13 @@ Value filter_center(Runtime& runtime, const Value& self, Args& args) {
 
 Value filter_truncate(Runtime& runtime, const Value& self, Args& args) {
   const Bound bound("truncate", args, {"length", "killwords", "end", "leeway"});
-  const Value text = required_text(self, "truncate");
   const Value end = bound.get(2, Value::constant("..."));
   const int64_t size = bound.integer(0, 255), end_size = required_text(end, "truncate").as_str().length;
   const int64_t leeway = bound[3] == nullptr || bound[3]->is_none() ? 5 : bound.integer(3, 5);
   if (size < end_size) fail("truncate: expected length >= {}, got {}", end_size, size);
   if (leeway < 0) fail("truncate: expected leeway >= 0, got {}", leeway);
-  if (text.as_str().length - leeway <= size) return text;
+  if (length(runtime, self) - leeway <= size) return self;
+  const Value& text = required_text(self, "truncate");
   std::string cut = slice(runtime, text, Value(), Value::integer(size - end_size), Value()).as_text();
   if (!bound.truth(runtime, 1, false)) cut = cut.substr(0, std::min(cut.rfind(' '), cut.size()));
   return make_text(runtime, cut + end.as_text());
@@ -220,12 +220,13 @@ Value filter_urlencode(Runtime& runtime, const Value& self, Args& args) {
 
 Value filter_filesizeformat(Runtime& runtime, const Value& self, Args& args) {
   const Bound bound("filesizeformat", args, {"binary"});
-  if (!self.is_number()) fail("filesizeformat: expected a number, got {}", type_name(self));
+  const std::optional<double> number = to_float(self);
+  if (!number) fail("filesizeformat: expected a number, got {}", type_name(self));
   const bool binary = bound.truth(runtime, 0, false);
-  const double bytes = self.number(), base = binary ? 1024 : 1000;
+  const double bytes = *number, base = binary ? 1024 : 1000;
   if (bytes == 1) return Value::constant("1 Byte");
   if (!std::isfinite(bytes)) fail("filesizeformat: expected a finite number");
-  if (bytes < base) return make_text(runtime, fmt::format("{:.0f} Bytes", std::trunc(bytes)));
+  if (bytes < base) return make_text(runtime, fmt::format("{:.0f} Bytes", std::trunc(bytes) + 0.0));
   double unit = base;
   std::string_view prefixes = "kMGTPEZY";
   size_t i = 0;

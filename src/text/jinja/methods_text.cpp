@@ -188,7 +188,7 @@ Value method_rpartition(Runtime& runtime, const Value& self, Args& args) {
 
 Value method_splitlines(Runtime& runtime, const Value& self, Args& args) {
   const Bound bound("splitlines", args, {"keepends"});
-  const bool keep = bound.truth(runtime, 0, false);
+  const bool keep = bound.integer(0, 0) != 0;
   const std::string& text = self.as_text();
   runtime.budget.step(int64_t(text.size() / 8));
   std::vector<Value> out;

@@ -39,7 +39,10 @@ class PercentFormat {
     }
     const bool is_tuple = values_.is_list() && values_.as_list().is_tuple;
     const size_t n = is_tuple ? values_.as_list().items.size() : 1;
-    const bool may_be_left = values_.is_dict() || (values_.is_list() && !is_tuple);
+    // What Python takes for a mapping may stay unused.
+    const auto* object = values_.is_object() ? &values_.as_object() : nullptr;
+    const bool may_be_left = values_.is_dict() || values_.is_undefined() || (values_.is_list() && !is_tuple) ||
+                             (object != nullptr && object->indexable());
     if (taken_ < n && !may_be_left) fail("not all arguments converted during string formatting");
     return make_text(runtime_, out_.take(), format_.markup);
   }
