@@ -36,7 +36,7 @@ struct Heads {
 // Rows of a tile when there are many.
 int rows_per_tile(const Heads& heads) { return std::max(1, kMaxAttendRows / heads.per_tile); }
 
-int64_t partial_floats(const KvSpec& spec) { return kPartialHeader + round_up(spec.head_dim, 16); }
+int64_t partial_floats(const KvSpec& spec) { return kPartialHeader + round_up(spec.head_dim, kValueBlock); }
 
 // A thread's memory: scores, results of a split, and the merged results so far.
 struct Workspace {
@@ -51,7 +51,7 @@ struct Workspace {
     scores = scratch.take<float>(kMaxAttendRows * kSplitKeys);
     maxima = scratch.take<float>(kMaxAttendRows);
     sums = scratch.take<float>(kMaxAttendRows);
-    values = scratch.take<float>(kMaxAttendRows * round_up(spec.head_dim, 16));
+    values = scratch.take<float>(kMaxAttendRows * round_up(spec.head_dim, kValueBlock));
     partial = scratch.take<float>(partial_floats(spec));
     merged = scratch.take<float>(kMaxAttendRows * partial_floats(spec));
   }
