@@ -223,7 +223,9 @@ void CpuBackend::attention(const AttentionArgs& args, std::span<std::byte> memor
     return Workspace(spec, own);
   };
 
-  const bool spread = n * attention.n_head_tiles() < least_units(n_threads());
+  const auto longest = *std::max_element(args.batch.positions.begin(), args.batch.positions.end()) + int64_t(1);
+  const bool alone = n * longest * args.q.dim(1) * spec.head_dim < kSmallWork;
+  const bool spread = !alone && n * attention.n_head_tiles() < least_units(n_threads());
   const int most_rows = spread || n < 4 * n_threads() ? 1 : rows_per_tile(attention.heads());
   int64_t n_tiles = 0;
   for (int64_t row = 0; row < n; ++row) {
@@ -247,7 +249,7 @@ void CpuBackend::attention(const AttentionArgs& args, std::span<std::byte> memor
         attention.run_unit(tiles[tile], unit % attention.n_head_tiles(), w);
       });
     };
-    pool_.run(body);
+    run_threads(pool_, alone, body);
     return;
   }
 

@@ -60,9 +60,6 @@ void run_item(const Kernels& kernels, const Product& p, int64_t item) {
   });
 }
 
-// Small products are not worth waking threads for.
-bool is_small(int64_t total_bytes, int64_t n) { return total_bytes * n < (64 << 10); }
-
 void run_products(const Kernels& kernels, ThreadPool& pool, std::span<const Product> products, bool alone) {
   const int n_threads = alone ? 1 : pool.n_threads();
   int64_t n_parts = 0;
@@ -90,11 +87,7 @@ void run_products(const Kernels& kernels, ThreadPool& pool, std::span<const Prod
       }
     });
   };
-  if (alone) {
-    body(0, 1);
-  } else {
-    pool.run(body);
-  }
+  run_threads(pool, alone, body);
 }
 
 bool is_fused(const MlpArgs& args) {
@@ -141,7 +134,7 @@ void CpuBackend::linear(const LinearArgs& args, std::span<std::byte> memory) {
     products[i] =
         product(*args.weights[i], args.x.f32(), args.x.dim(0), args.y[i].f32(), total_bytes, n_threads(), scratch);
   }
-  run_products(kernels_, pool_, {products.data(), args.weights.size()}, is_small(total_bytes, args.x.dim(0)));
+  run_products(kernels_, pool_, {products.data(), args.weights.size()}, total_bytes * args.x.dim(0) < kSmallWork);
 }
 
 int64_t CpuBackend::scratch_bytes(const MlpArgs& args) const {
@@ -214,7 +207,8 @@ void CpuBackend::mlp(const MlpArgs& args, std::span<std::byte> memory) {
   const int64_t input_begin = glu_begin + glu_grid.n_items();
   const int64_t down_begin = input_begin + down_parts.n_parts;
   Tickets tickets;
-  pool_.run([&](int, int) {
+  const bool alone = (2 * layout.n_bytes() + down_layout.n_bytes()) * n < kSmallWork;
+  run_threads(pool_, alone, [&](int, int) {
     tickets.run(down_begin + down_grid.n_items(), [&](int64_t ticket) {
       if (ticket < gate_parts.n_parts) return run_part(kernels_, gate_input, gate_parts, ticket);
       if (ticket < glu_begin) return run_part(kernels_, up_input, up_parts, ticket - gate_parts.n_parts);
@@ -292,7 +286,7 @@ void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
   const Grid grid(ceil_div(spec.rows, kBlockRows), layout.block_bytes, n, layout.n_bytes, n_threads());
   const Parts parts = quantize_parts(input, n_threads());
   Tickets tickets;
-  pool_.run([&](int, int) {
+  run_threads(pool_, layout.n_bytes * n < kSmallWork, [&](int, int) {
     tickets.run(parts.n_parts + grid.n_items(), [&](int64_t ticket) {
       if (ticket < parts.n_parts) return run_part(kernels_, input, parts, ticket);
       tickets.wait(parts.n_parts);

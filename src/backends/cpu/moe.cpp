@@ -180,11 +180,12 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
   const ExpertJobs jobs(args, s);
   const ExpertLayout& layout = jobs.layout();
 
+  const bool alone = n * args.top_k * layout.n_bytes() < kSmallWork;
   const QuantizeJob input = quantize_job(args.x.f32(), n, spec.hidden, spec.group_size, experts.gate_up, s.x);
   const Parts input_parts = quantize_parts(input, n_threads());
   const Parts route_parts(n, 4 * n_threads());
   Tickets input_tickets;
-  pool_.run([&](int thread, int) {
+  run_threads(pool_, alone, [&](int thread, int) {
     input_tickets.run(input_parts.n_parts + route_parts.n_parts, [&](int64_t ticket) {
       // Routing goes first: with one row it is one ticket, and the rest is done meanwhile.
       if (ticket >= route_parts.n_parts) return run_part(kernels_, input, input_parts, ticket - route_parts.n_parts);
@@ -211,7 +212,7 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
 
     if (!shared) {
       Tickets tickets;
-      pool_.run([&](int thread, int) {
+      run_threads(pool_, alone, [&](int thread, int) {
         tickets.run(n_items, [&](int64_t item) {
           int i = 0;
           while (first_item[i + 1] <= item) ++i;
@@ -244,7 +245,7 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
     const int64_t quantize_begin = wave.size() * glu_grid.n_items();
     const int64_t down_begin = quantize_begin + parts.n_parts;
     Tickets tickets;
-    pool_.run([&](int, int) {
+    run_threads(pool_, alone, [&](int, int) {
       tickets.run(down_begin + wave.size() * down_grid.n_items(), [&](int64_t ticket) {
         if (ticket < quantize_begin) {
           const int i = int(ticket / glu_grid.n_items());

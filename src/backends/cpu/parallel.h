@@ -45,6 +45,19 @@ class Tickets {
   alignas(64) std::atomic<int64_t> n_done_{0};
 };
 
+// Weight bytes times rows, or cache bytes times heads, below which waking threads costs more than they bring.
+constexpr int64_t kSmallWork = 64 << 10;
+
+// body(thread, n_threads) on all threads, or on the caller alone.
+template <typename Body>
+void run_threads(ThreadPool& pool, bool alone, Body&& body) {
+  if (alone) {
+    body(0, 1);
+  } else {
+    pool.run(body);
+  }
+}
+
 // Work of n units in at most n_parts even parts [begin, end).
 struct Parts {
   int64_t n = 0;
