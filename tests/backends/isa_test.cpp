@@ -32,7 +32,10 @@ TEST(CpuIsa, UnknownNamesAndThreadCountsAreUsageErrors) {
   EXPECT_EQ(kind_of({-1, ""}), ErrorKind::usage);
   const auto here = cpu_isas();
   for (const std::string isa : {"avx2", "avxvnni", "avx512", "avx512vnni"}) {
-    if (std::find(here.begin(), here.end(), isa) == here.end()) EXPECT_EQ(kind_of({1, isa}), ErrorKind::usage) << isa;
+    const bool runs = std::find(here.begin(), here.end(), isa) != here.end();
+    if (!runs) {
+      EXPECT_EQ(kind_of({1, isa}), ErrorKind::usage) << isa;
+    }
   }
 }
 

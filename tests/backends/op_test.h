@@ -248,6 +248,6 @@ class CpuOps : public ::testing::TestWithParam<std::string> {
 
 #define PARO_FOR_EVERY_ISA(suite)                                                    \
   INSTANTIATE_TEST_SUITE_P(EveryIsa, suite, ::testing::ValuesIn(::paro::cpu_isas()), \
-                           [](const auto& info) { return info.param; })
+                           [](const auto& isa) { return isa.param; })
 
 }  // namespace paro::test

@@ -36,7 +36,7 @@ struct Heads {
 // Rows of a tile when there are many.
 int rows_per_tile(const Heads& heads) { return std::max(1, kMaxAttendRows / heads.per_tile); }
 
-int64_t partial_floats(const KvSpec& spec) { return kPartialHeader + round_up(spec.head_dim, 16); }
+int64_t partial_floats(const KvSpec& spec) { return kPartialHeader + round_up(spec.head_dim, kValueBlock); }
 
 // A thread's memory: scores, results of a split, and the merged results so far.
 struct Workspace {
@@ -51,7 +51,7 @@ struct Workspace {
     scores = scratch.take<float>(kMaxAttendRows * kSplitKeys);
     maxima = scratch.take<float>(kMaxAttendRows);
     sums = scratch.take<float>(kMaxAttendRows);
-    values = scratch.take<float>(kMaxAttendRows * round_up(spec.head_dim, 16));
+    values = scratch.take<float>(kMaxAttendRows * round_up(spec.head_dim, kValueBlock));
     partial = scratch.take<float>(partial_floats(spec));
     merged = scratch.take<float>(kMaxAttendRows * partial_floats(spec));
   }
@@ -223,7 +223,9 @@ void CpuBackend::attention(const AttentionArgs& args, std::span<std::byte> memor
     return Workspace(spec, own);
   };
 
-  const bool spread = n * attention.n_head_tiles() < least_units(n_threads());
+  const auto longest = *std::max_element(args.batch.positions.begin(), args.batch.positions.end()) + int64_t(1);
+  const bool alone = n * longest * args.q.dim(1) * spec.head_dim < kSmallWork;
+  const bool spread = !alone && n * attention.n_head_tiles() < least_units(n_threads());
   const int most_rows = spread || n < 4 * n_threads() ? 1 : rows_per_tile(attention.heads());
   int64_t n_tiles = 0;
   for (int64_t row = 0; row < n; ++row) {
@@ -238,16 +240,16 @@ void CpuBackend::attention(const AttentionArgs& args, std::span<std::byte> memor
   const int64_t n_units = n_tiles * attention.n_head_tiles();
 
   if (!spread) {
-    Items items;
+    Tickets tickets;
     const auto body = [&](int thread, int) {
       const Workspace w = workspace(thread);
-      items.run(n_units, [&](int64_t unit) {
+      tickets.run(n_units, [&](int64_t unit) {
         // The last rows see the most keys: they go first.
         const int64_t tile = n_tiles - 1 - unit / attention.n_head_tiles();
         attention.run_unit(tiles[tile], unit % attention.n_head_tiles(), w);
       });
     };
-    pool_.run(body);
+    run_threads(pool_, alone, body);
     return;
   }
 
@@ -264,43 +266,44 @@ void CpuBackend::attention(const AttentionArgs& args, std::span<std::byte> memor
     attention.splits_of(tiles[tile], begin, end);
     n_waves = std::max(n_waves, ceil_div(end - begin, splits_per_wave));
   }
-  Barrier barrier(n_threads());
-  Items items;
-  pool_.run([&](int thread, int) {
-    const Workspace w = workspace(thread);
-    for (int64_t wave = 0; wave < n_waves; ++wave) {
-      const auto split_of = [&](int64_t unit, int64_t i, int& split) {
-        int begin = 0;
-        int end = 0;
-        attention.splits_of(tiles[unit / attention.n_head_tiles()], begin, end);
-        split = begin + int(wave * splits_per_wave + i);
-        return split < end;
-      };
-      items.run(splits_per_wave * n_units, [&](int64_t item) {
-        const int64_t unit = item / splits_per_wave;
-        int split = 0;
-        if (!split_of(unit, item % splits_per_wave, split)) return;
-        AttendJob job{};
-        attention.run_split(tiles[unit / attention.n_head_tiles()], unit % attention.n_head_tiles(), split, w, job);
-        for (int i = 0; i < job.n_rows; ++i) attention.store_partial(job, i, partials + (item * rows + i) * stride);
-      });
-      barrier.wait();
-      if (thread == 0) {
-        items.reset();
-        for (int64_t unit = 0; unit < n_units; ++unit) {
-          for (int64_t k = 0; k < splits_per_wave; ++k) {
-            int split = 0;
-            if (!split_of(unit, k, split)) break;
-            const int64_t item = unit * splits_per_wave + k;
-            for (int64_t i = 0; i < rows; ++i) {
-              attention.take_in(merged + (unit * rows + i) * stride, partials + (item * rows + i) * stride,
-                                wave == 0 && k == 0);
-            }
-          }
+  const auto split_of = [&](int64_t wave, int64_t unit, int64_t k, int& split) {
+    int begin = 0;
+    int end = 0;
+    attention.splits_of(tiles[unit / attention.n_head_tiles()], begin, end);
+    split = begin + int(wave * splits_per_wave + k);
+    return split < end;
+  };
+  const auto merge_wave = [&](int64_t wave) {
+    for (int64_t unit = 0; unit < n_units; ++unit) {
+      int split = 0;
+      for (int64_t k = 0; k < splits_per_wave && split_of(wave, unit, k, split); ++k) {
+        const float* from = partials + (unit * splits_per_wave + k) * rows * stride;
+        for (int64_t i = 0; i < rows; ++i) {
+          attention.take_in(merged + (unit * rows + i) * stride, from + i * stride, wave == 0 && k == 0);
         }
       }
-      barrier.wait();
     }
+  };
+  // A wave is its splits and then the merge.
+  const int64_t wave_splits = splits_per_wave * n_units;
+  Tickets tickets;
+  pool_.run([&](int thread, int) {
+    const Workspace w = workspace(thread);
+    tickets.run(n_waves * (wave_splits + 1), [&](int64_t ticket) {
+      const int64_t wave = ticket / (wave_splits + 1);
+      const int64_t item = ticket % (wave_splits + 1);
+      if (item == wave_splits) {
+        tickets.wait(ticket);
+        return merge_wave(wave);
+      }
+      const int64_t unit = item / splits_per_wave;
+      int split = 0;
+      tickets.wait(ticket - item);
+      if (!split_of(wave, unit, item % splits_per_wave, split)) return;
+      AttendJob job{};
+      attention.run_split(tiles[unit / attention.n_head_tiles()], unit % attention.n_head_tiles(), split, w, job);
+      for (int i = 0; i < job.n_rows; ++i) attention.store_partial(job, i, partials + (item * rows + i) * stride);
+    });
   });
   for (int64_t unit = 0; unit < n_units; ++unit) {
     const int64_t head_tile = unit % attention.n_head_tiles();

@@ -18,7 +18,9 @@ constexpr int64_t element_bytes(Element element) {
   return element == Element::f32 ? 4 : element == Element::i8 ? 1 : 2;
 }
 
-// Scores of R rows for the 32 keys of a page, before the scale.
+constexpr int kKeyPrefetchBytes = 2048;
+
+// Scores of R rows for the 32 keys of a page.
 template <class V, Element element, int R>
 PARO_INLINE void score_page(const AttendJob& job, int row, int page) {
   constexpr int64_t key_bytes = kPage * element_bytes(element);
@@ -30,6 +32,7 @@ PARO_INLINE void score_page(const AttendJob& job, int row, int page) {
   PARO_UNROLL
   for (int r = 0; r < R; ++r) q[r] = job.q[row + r];
   for (int d = 0; d < job.layout.head_dim; ++d) {
+    V::prefetch(keys + d * key_bytes + kKeyPrefetchBytes);
     const auto k_low = load_element<V, element>(keys + d * key_bytes, 0);
     const auto k_high = load_element<V, element>(keys + d * key_bytes, 16);
     PARO_UNROLL
@@ -89,67 +92,78 @@ PARO_INLINE void scale_weights(const AttendJob& job, int row) {
   }
 }
 
+// Adds keys [begin, end) of a page to R rows of 16 D channels. Values lie in blocks of 32 channels, [kPage, 32] each.
 template <class V, Element element, int R, int D>
-PARO_INLINE void add_values(const AttendJob& job, int row, int channel, int begin, int end,
+PARO_INLINE void add_values(const uint8_t* values, const float* weights, int begin, int end,
                             typename V::F (&sum)[R * D]) {
-  const int64_t value_bytes = job.layout.padded_dim * element_bytes(element);
-  const float* weights = job.scores + row * kSplitKeys;
-  while (begin < end) {
-    const int page_end = (begin / kPage + 1) * kPage;
-    const int last = end < page_end ? end : page_end;
-    const uint8_t* values = job.pages[begin / kPage] + job.layout.values_offset + (begin % kPage) * value_bytes +
-                            channel * element_bytes(element);
-    for (int key = begin; key < last; ++key, values += value_bytes) {
+  constexpr int64_t key_bytes = kValueBlock * element_bytes(element);
+  for (int key = begin; key < end; ++key) {
+    V::prefetch(values + key * key_bytes + kKeyPrefetchBytes);
+    PARO_UNROLL
+    for (int d = 0; d < D; ++d) {
+      const auto v = load_element<V, element>(values + key * key_bytes, 16 * d);
       PARO_UNROLL
-      for (int d = 0; d < D; ++d) {
-        const auto v = load_element<V, element>(values, 16 * d);
-        PARO_UNROLL
-        for (int r = 0; r < R; ++r) {
-          sum[r * D + d] = V::fma(V::set1(weights[r * kSplitKeys + key]), v, sum[r * D + d]);
-        }
+      for (int r = 0; r < R; ++r) {
+        sum[r * D + d] = V::fma(V::set1(weights[r * kSplitKeys + key]), v, sum[r * D + d]);
       }
     }
-    begin = last;
   }
 }
 
-// Values of R rows for channels [channel, channel + 16 D): first what each row has before the keys that all share, then
-// those, then what each has after them.
-template <class V, Element element, int R, int D>
-PARO_INLINE void sum_values(const AttendJob& job, int row, int channel, int shared_begin, int shared_end) {
-  typename V::F sum[R * D];
-  PARO_UNROLL
-  for (int i = 0; i < R * D; ++i) sum[i] = V::zero();
-  if constexpr (R == 1) {
-    add_values<V, element, 1, D>(job, row, channel, job.begin[row], job.end[row], sum);
-  } else {
-    if (shared_begin >= shared_end) shared_begin = shared_end = kSplitKeys;
-    const auto alone = [&](int r, int begin, int end) {
-      if (begin >= end) return;
-      typename V::F one[D];
-      for (int d = 0; d < D; ++d) one[d] = sum[r * D + d];
-      add_values<V, element, 1, D>(job, row + r, channel, begin, end, one);
-      for (int d = 0; d < D; ++d) sum[r * D + d] = one[d];
-    };
-    PARO_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const int end = job.end[row + r];
-      alone(r, job.begin[row + r], end < shared_begin ? end : shared_begin);
-    }
-    add_values<V, element, R, D>(job, row, channel, shared_begin, shared_end, sum);
-    PARO_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const int begin = job.begin[row + r];
-      alone(r, begin > shared_end ? begin : shared_end, job.end[row + r]);
-    }
-  }
-  PARO_UNROLL
+// One page's share of the values of R rows. The keys that all rows see serve all of them; what a row sees before or
+// after those, it takes alone. Page after page, that is ascending order for every row.
+template <class V, Element element, int R>
+PARO_INLINE void add_page(const AttendJob& job, int row, int page, int shared_begin, int shared_end) {
+  constexpr int D = kValueBlock / 16;
+  const auto inside = [&](int key) {
+    const int i = key - page * kPage;
+    return i < 0 ? 0 : i > kPage ? kPage : i;
+  };
+  int begin[R], end[R];
   for (int r = 0; r < R; ++r) {
-    if (job.begin[row + r] == job.end[row + r]) continue;
-    PARO_UNROLL
-    for (int d = 0; d < D; ++d) {
-      V::store(job.values + (row + r) * job.layout.padded_dim + channel + 16 * d, sum[r * D + d]);
+    begin[r] = inside(job.begin[row + r]);
+    end[r] = inside(job.end[row + r]);
+  }
+  const int common_begin = inside(shared_begin);
+  const int common_end = inside(shared_end);
+  const bool ragged = [&] {
+    for (int r = 0; r < R; ++r) {
+      if (begin[r] != common_begin || end[r] != common_end) return true;
     }
+    return false;
+  }();
+  const float* weights = job.scores + row * kSplitKeys + page * kPage;
+  const uint8_t* values = job.pages[page] + job.layout.values_offset;
+  for (int channel = 0; channel < job.layout.padded_dim; channel += kValueBlock) {
+    float* y = job.values + row * job.layout.padded_dim + channel;
+    typename V::F sum[R * D];
+    PARO_UNROLL
+    for (int r = 0; r < R; ++r) {
+      PARO_UNROLL
+      for (int d = 0; d < D; ++d) sum[r * D + d] = V::load(y + r * job.layout.padded_dim + 16 * d);
+    }
+    if (!ragged) {
+      add_values<V, element, R, D>(values, weights, common_begin, common_end, sum);
+    } else {
+      const auto alone = [&](int r, int from, int to) {
+        typename V::F one[D];
+        for (int d = 0; d < D; ++d) one[d] = sum[r * D + d];
+        add_values<V, element, 1, D>(values, weights + r * kSplitKeys, from, to, one);
+        for (int d = 0; d < D; ++d) sum[r * D + d] = one[d];
+      };
+      const bool any_common = common_begin < common_end;
+      for (int r = 0; r < R; ++r) alone(r, begin[r], any_common ? common_begin : end[r]);
+      if (any_common) {
+        add_values<V, element, R, D>(values, weights, common_begin, common_end, sum);
+        for (int r = 0; r < R; ++r) alone(r, common_end, end[r]);
+      }
+    }
+    PARO_UNROLL
+    for (int r = 0; r < R; ++r) {
+      PARO_UNROLL
+      for (int d = 0; d < D; ++d) V::store(y + r * job.layout.padded_dim + 16 * d, sum[r * D + d]);
+    }
+    values += kPage * kValueBlock * element_bytes(element);
   }
 }
 
@@ -173,13 +187,11 @@ void attend_rows(const AttendJob& job, int row) {
     split_softmax<V>(job, r);
     if constexpr (element == Element::i8) scale_weights<V>(job, r);
   }
-  constexpr int D = R > 2 ? 2 : 4;
-  int channel = 0;
-  for (; channel + 16 * D <= job.layout.padded_dim; channel += 16 * D) {
-    sum_values<V, element, R, D>(job, row, channel, shared_begin, shared_end);
+  for (int i = 0; i < R * job.layout.padded_dim; i += 16) {
+    V::store(job.values + row * job.layout.padded_dim + i, V::zero());
   }
-  for (; channel < job.layout.padded_dim; channel += 16) {
-    sum_values<V, element, R, 1>(job, row, channel, shared_begin, shared_end);
+  for (int page = begin / kPage; page * kPage < end; ++page) {
+    add_page<V, element, R>(job, row, page, shared_begin, shared_end);
   }
 }
 
@@ -260,13 +272,15 @@ void append_key_as(const KvLayout& layout, const float* k, const float* v, uint8
     k_inverse = k_max > 0 ? 127.0f / k_max : 0.0f;
     v_inverse = v_max > 0 ? 127.0f / v_max : 0.0f;
   }
-  uint8_t* values = page + layout.values_offset + slot * layout.padded_dim * size;
+  uint8_t* values = page + layout.values_offset + slot * kValueBlock * size;
   for (int d = 0; d < layout.head_dim; d += 16) {
     const int n = layout.head_dim - d < 16 ? layout.head_dim - d : 16;
     alignas(64) uint8_t lane[64];
     store_element<V, element>(lane, V::load_first(k + d, n), k_inverse);
-    for (int i = 0; i < n; ++i) __builtin_memcpy(page + ((d + i) * kPage + slot) * size, lane + i * size, std::size_t(size));
-    store_element<V, element>(values + d * size, V::load_first(v + d, n), v_inverse);
+    for (int i = 0; i < n; ++i)
+      __builtin_memcpy(page + ((d + i) * kPage + slot) * size, lane + i * size, std::size_t(size));
+    const int64_t block = d / kValueBlock * kValueBlock;
+    store_element<V, element>(values + (block * kPage + d - block) * size, V::load_first(v + d, n), v_inverse);
   }
 }
 

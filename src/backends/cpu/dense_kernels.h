@@ -120,10 +120,8 @@ void table_tile(const TableJob& job, const uint8_t* block, const uint8_t* const 
     }
     const int64_t x_begin = g * job.group_size;
     for (int k = 0; k < job.group_size; k += 8, line += 128) {
-      if constexpr (T <= 2) {
-        V::prefetch(line + kPrefetchBytes);
-        V::prefetch(line + kPrefetchBytes + 64);
-      }
+      V::prefetch(line + kPrefetchBytes);
+      V::prefetch(line + kPrefetchBytes + 64);
       const auto codes = V::load_line(line);
       const auto next = V::load_line(line + 64);
       PARO_UNROLL

@@ -29,20 +29,22 @@ PARO_INLINE float load_f32(const uint8_t* p) {
   return v;
 }
 
-// Weights this far ahead are asked for when few tokens make the memory the limit.
+// Weights this far ahead are asked for; a tile's blocks are followed by those of the next tile.
 constexpr int kPrefetchBytes = 3072;
 
 // out [R * T, 16]: block r, token t at r * T + t. G is the group size if known when compiled, or 0.
 template <class V, int R, int T, int G>
-PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kTileTokens], int64_t n_groups,
+PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens], int64_t n_groups,
                            int runtime_group, int64_t scales_offset, float* out) {
   const int group = G != 0 ? G : runtime_group;
   const int64_t tile_bytes = group * 8 + 64;
+  const int64_t next_tile = (R - 1) * n_groups * tile_bytes;
   typename V::F y[R * T];
   PARO_UNROLL
   for (int i = 0; i < R * T; ++i) y[i] = V::zero();
   for (int64_t g = 0; g < n_groups; ++g) {
     const int64_t w_begin = g * tile_bytes;
+    const int64_t ahead = kPrefetchBytes + (w_begin + kPrefetchBytes < n_groups * tile_bytes ? 0 : next_tile);
     const int64_t x_begin = g * group;
     typename V::I sum[R * T];
     PARO_UNROLL
@@ -64,7 +66,7 @@ PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&
         PARO_UNROLL
         for (int r = 0; r < R; ++r) {
           const uint8_t* line = w[r] + w_begin + (k0 + k) * 8;
-          if constexpr (T <= 2) V::prefetch(line + kPrefetchBytes);
+          V::prefetch(line + ahead);
           const auto codes = V::load_line(line);
           low[r] = V::low(codes);
           high[r] = V::high(codes);
@@ -110,8 +112,8 @@ PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&
 }
 
 template <class V, int R, int T>
-void int4_tile_of(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kTileTokens], int64_t n_groups, int group,
-                  int64_t scales_offset, float* out) {
+PARO_NOINLINE void int4_tile_of(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens],
+                                int64_t n_groups, int group, int64_t scales_offset, float* out) {
   if (group == 128) {
     int4_tile<V, R, T, 128>(w, x, n_groups, group, scales_offset, out);
   } else if (group == 64) {
@@ -122,8 +124,8 @@ void int4_tile_of(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kTi
 }
 
 // Blocks w[0] and, unless null, w[1] times n_tokens tokens; out [2, n_tokens, 16].
-template <class V, int T = V::kTileTokens>
-PARO_INLINE void int4_tiles(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kTileTokens], int n_tokens,
+template <class V, int T = V::kMaxTileTokens>
+PARO_INLINE void int4_tiles(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens], int n_tokens,
                             int64_t n_groups, int group, int64_t scales_offset, float* out) {
   if constexpr (T > 1) {
     if (n_tokens < T) {
@@ -141,7 +143,7 @@ PARO_INLINE void int4_tiles(const uint8_t* const (&w)[2], const uint8_t* const (
 }
 
 template <class V>
-PARO_INLINE void load_rows(const QuantizedRows& rows, int64_t begin, int n, const uint8_t* (&x)[V::kTileTokens]) {
+PARO_INLINE void load_rows(const QuantizedRows& rows, int64_t begin, int n, const uint8_t* (&x)[V::kMaxTileTokens]) {
   for (int t = 0; t < n; ++t) x[t] = quantized_row(rows, begin + t);
 }
 
@@ -157,21 +159,26 @@ PARO_INLINE void store_row(float* y, typename V::F v, const float* bias, int64_t
   }
 }
 
+// Past kTileTokens registers spill; that pays while memory is the limit and one pass over the weights is saved.
+template <class V>
+PARO_INLINE int64_t count_tiles(int64_t n) {
+  return n <= V::kMaxTileTokens ? 1 : (n + V::kTileTokens - 1) / V::kTileTokens;
+}
 // n tokens in tiles of almost one size: tile i of n_tiles begins here.
 PARO_INLINE int64_t tile_begin(int64_t n, int64_t n_tiles, int64_t i) { return n * i / n_tiles; }
 
 template <class V>
 void int4_linear(const Int4Job& job, int64_t block_begin, int64_t block_end) {
-  const int64_t n_tiles = (job.n + V::kTileTokens - 1) / V::kTileTokens;
+  const int64_t n_tiles = count_tiles<V>(job.n);
   for (int64_t tile = 0; tile < n_tiles; ++tile) {
     const int64_t begin = tile_begin(job.n, n_tiles, tile);
     const int n = int(tile_begin(job.n, n_tiles, tile + 1) - begin);
-    const uint8_t* x[V::kTileTokens];
+    const uint8_t* x[V::kMaxTileTokens];
     load_rows<V>(job.x, begin, n, x);
     for (int64_t block = block_begin; block < block_end; block += 2) {
       const uint8_t* first = job.blocks + block * job.block_bytes;
       const uint8_t* const w[2] = {first, block + 1 < block_end ? first + job.block_bytes : nullptr};
-      alignas(64) float out[2 * V::kTileTokens * 16];
+      alignas(64) float out[2 * V::kMaxTileTokens * 16];
       int4_tiles<V>(w, x, n, job.n_groups, job.group_size, job.x.scales_offset, out);
       for (int r = 0; r < (w[1] == nullptr ? 1 : 2); ++r) {
         for (int t = 0; t < n; ++t) {
@@ -185,20 +192,20 @@ void int4_linear(const Int4Job& job, int64_t block_begin, int64_t block_end) {
 
 template <class V>
 void int4_glu(const GluJob& job, int64_t block_begin, int64_t block_end) {
-  const int64_t n_tiles = (job.n + V::kTileTokens - 1) / V::kTileTokens;
+  const int64_t n_tiles = count_tiles<V>(job.n);
   const bool one_input = job.x_gate.data == job.x_up.data;
   for (int64_t tile = 0; tile < n_tiles; ++tile) {
     const int64_t begin = tile_begin(job.n, n_tiles, tile);
     const int n = int(tile_begin(job.n, n_tiles, tile + 1) - begin);
-    const uint8_t* x[V::kTileTokens];
-    const uint8_t* x_up[V::kTileTokens];
+    const uint8_t* x[V::kMaxTileTokens];
+    const uint8_t* x_up[V::kMaxTileTokens];
     load_rows<V>(job.x_gate, begin, n, x);
     if (!one_input) load_rows<V>(job.x_up, begin, n, x_up);
     const int step = one_input ? 1 : 2;
     for (int64_t block = block_begin; block < block_end; block += step) {
       const int n_blocks = int(block_end - block < step ? block_end - block : step);
-      alignas(64) float gate[2 * V::kTileTokens * 16];
-      alignas(64) float up_out[2 * V::kTileTokens * 16];
+      alignas(64) float gate[2 * V::kMaxTileTokens * 16];
+      alignas(64) float up_out[2 * V::kMaxTileTokens * 16];
       const float* up = up_out;
       const uint8_t* gate_block = job.gate + block * job.block_stride;
       const uint8_t* up_block = job.up + block * job.block_stride;

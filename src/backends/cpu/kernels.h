@@ -12,6 +12,7 @@ constexpr int kTokenBlock = 16;  // tokens that are rotated together, one a lane
 constexpr int kPage = 32;        // tokens of a cache page
 constexpr int kSplitKeys = 256;  // keys that are summed together, at absolute positions
 constexpr int kSplitPages = kSplitKeys / kPage;
+constexpr int kValueBlock = 32;     // channels of values that lie together
 constexpr int kMaxAttendRows = 32;  // query rows of one job
 constexpr int kMaxGroup = 256;
 
@@ -106,11 +107,12 @@ struct DenseJob {
   int64_t y_stride;
 };
 
-// The cache page of one key head: K [head_dim, kPage], V [kPage, padded head_dim], and for int8 two times f32 [kPage].
+// The cache page of one key head: K [head_dim, kPage], V [padded_dim / kValueBlock, kPage, kValueBlock], and for int8
+// the scales of both, f32 [2, kPage].
 struct KvLayout {
   Element element;
   int head_dim;
-  int padded_dim;  // multiple of 16
+  int padded_dim;  // multiple of kValueBlock
   int64_t values_offset;
   int64_t scales_offset;
 };

@@ -2,4 +2,5 @@
 #pragma once
 
 #define PARO_INLINE inline __attribute__((always_inline))
+#define PARO_NOINLINE __attribute__((noinline))
 #define PARO_UNROLL _Pragma("GCC unroll 32")

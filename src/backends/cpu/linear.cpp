@@ -1,4 +1,4 @@
-// linear, mlp and head. All threads quantize, meet, and then take rows as they get free.
+// linear, mlp and head: quantize the input in parts, then take rows, each by whichever thread is free.
 #include <array>
 
 #include "backends/cpu/backend_class.h"
@@ -60,40 +60,34 @@ void run_item(const Kernels& kernels, const Product& p, int64_t item) {
   });
 }
 
-// Small products are not worth waking threads for.
-bool is_small(int64_t total_bytes, int64_t n) { return total_bytes * n < (64 << 10); }
-
 void run_products(const Kernels& kernels, ThreadPool& pool, std::span<const Product> products, bool alone) {
+  const int n_threads = alone ? 1 : pool.n_threads();
+  int64_t n_parts = 0;
   int64_t n_items = 0;
-  bool any_int4 = false;
   for (const Product& p : products) {
+    if (p.int4) n_parts += quantize_parts(p.quantize, n_threads).n_parts;
     n_items += p.grid.n_items();
-    any_int4 |= p.int4;
   }
-  Barrier barrier(alone ? 1 : pool.n_threads());
-  Items items;
-  const auto body = [&](int thread, int n_threads) {
-    if (any_int4) {
-      // Weights on the same rotation share nothing in scratch, but mostly each has its own.
-      for (const Product& p : products) {
-        if (!p.int4) continue;
-        const Share share(n_units(p.quantize), thread, n_threads);
-        kernels.quantize(p.quantize, share.begin, share.end);
+  Tickets tickets;
+  const auto body = [&](int, int) {
+    tickets.run(n_parts + n_items, [&](int64_t ticket) {
+      if (ticket < n_parts) {
+        for (const Product& p : products) {
+          if (!p.int4) continue;
+          const Parts parts = quantize_parts(p.quantize, n_threads);
+          if (ticket < parts.n_parts) return run_part(kernels, p.quantize, parts, ticket);
+          ticket -= parts.n_parts;
+        }
       }
-      barrier.wait();
-    }
-    items.run(n_items, [&](int64_t item) {
+      tickets.wait(n_parts);
+      int64_t item = ticket - n_parts;
       for (const Product& p : products) {
         if (item < p.grid.n_items()) return run_item(kernels, p, item);
         item -= p.grid.n_items();
       }
     });
   };
-  if (alone) {
-    body(0, 1);
-  } else {
-    pool.run(body);
-  }
+  run_threads(pool, alone, body);
 }
 
 bool is_fused(const MlpArgs& args) {
@@ -140,7 +134,7 @@ void CpuBackend::linear(const LinearArgs& args, std::span<std::byte> memory) {
     products[i] =
         product(*args.weights[i], args.x.f32(), args.x.dim(0), args.y[i].f32(), total_bytes, n_threads(), scratch);
   }
-  run_products(kernels_, pool_, {products.data(), args.weights.size()}, is_small(total_bytes, args.x.dim(0)));
+  run_products(kernels_, pool_, {products.data(), args.weights.size()}, total_bytes * args.x.dim(0) < kSmallWork);
 }
 
 int64_t CpuBackend::scratch_bytes(const MlpArgs& args) const {
@@ -205,33 +199,36 @@ void CpuBackend::mlp(const MlpArgs& args, std::span<std::byte> memory) {
   const Int4Layout down_layout(args.down.spec);
   const Grid down_grid(down_layout.n_blocks, down_layout.block_bytes(), n, down_layout.n_bytes(), n_threads());
 
-  Barrier barrier(n_threads());
-  Items glu_items;
-  Items down_items;
-  pool_.run([&](int thread, int n_threads) {
-    const Share gate_share(n_units(gate_input), thread, n_threads);
-    kernels_.quantize(gate_input, gate_share.begin, gate_share.end);
-    if (!one_input) {
-      const Share up_share(n_units(up_input), thread, n_threads);
-      kernels_.quantize(up_input, up_share.begin, up_share.end);
-    }
-    barrier.wait();
-    glu_items.run(glu_grid.n_items(), [&](int64_t item) {
-      glu_grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
-        GluJob job = glu_job;
-        job.x_gate = from_row(job.x_gate, token);
-        job.x_up = from_row(job.x_up, token);
-        job.y += token * job.y_stride;
-        job.n = tokens;
-        kernels_.int4_glu(job, begin, end);
-      });
-    });
-    barrier.wait();
-    const Share down_share(n_units(down_input), thread, n_threads);
-    kernels_.quantize(down_input, down_share.begin, down_share.end);
-    barrier.wait();
-    down_items.run(down_grid.n_items(), [&](int64_t item) {
-      down_grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+  // Four phases: inputs, gate and up, the product's input, down.
+  const Parts gate_parts = quantize_parts(gate_input, n_threads());
+  const Parts up_parts = one_input ? Parts(0, 1) : quantize_parts(up_input, n_threads());
+  const Parts down_parts = quantize_parts(down_input, n_threads());
+  const int64_t glu_begin = gate_parts.n_parts + up_parts.n_parts;
+  const int64_t input_begin = glu_begin + glu_grid.n_items();
+  const int64_t down_begin = input_begin + down_parts.n_parts;
+  Tickets tickets;
+  const bool alone = (2 * layout.n_bytes() + down_layout.n_bytes()) * n < kSmallWork;
+  run_threads(pool_, alone, [&](int, int) {
+    tickets.run(down_begin + down_grid.n_items(), [&](int64_t ticket) {
+      if (ticket < gate_parts.n_parts) return run_part(kernels_, gate_input, gate_parts, ticket);
+      if (ticket < glu_begin) return run_part(kernels_, up_input, up_parts, ticket - gate_parts.n_parts);
+      if (ticket < input_begin) {
+        tickets.wait(glu_begin);
+        return glu_grid.item(ticket - glu_begin, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+          GluJob job = glu_job;
+          job.x_gate = from_row(job.x_gate, token);
+          job.x_up = from_row(job.x_up, token);
+          job.y += token * job.y_stride;
+          job.n = tokens;
+          kernels_.int4_glu(job, begin, end);
+        });
+      }
+      if (ticket < down_begin) {
+        tickets.wait(input_begin);
+        return run_part(kernels_, down_input, down_parts, ticket - input_begin);
+      }
+      tickets.wait(down_begin);
+      down_grid.item(ticket - down_begin, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
         Int4Job job = down_job;
         job.x = from_row(job.x, token);
         job.y += token * job.y_stride;
@@ -287,14 +284,13 @@ void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
   QuantizeJob input = quantize_job(args.x.f32(), n, spec.cols, layout.group_size, Rotation{}, job.x);
   input.integer_corrections = true;
   const Grid grid(ceil_div(spec.rows, kBlockRows), layout.block_bytes, n, layout.n_bytes, n_threads());
-  Barrier barrier(n_threads());
-  Items items;
-  pool_.run([&](int thread, int n_threads) {
-    const Share share(n_units(input), thread, n_threads);
-    kernels_.quantize(input, share.begin, share.end);
-    barrier.wait();
-    items.run(grid.n_items(), [&](int64_t item) {
-      grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
+  const Parts parts = quantize_parts(input, n_threads());
+  Tickets tickets;
+  run_threads(pool_, layout.n_bytes * n < kSmallWork, [&](int, int) {
+    tickets.run(parts.n_parts + grid.n_items(), [&](int64_t ticket) {
+      if (ticket < parts.n_parts) return run_part(kernels_, input, parts, ticket);
+      tickets.wait(parts.n_parts);
+      grid.item(ticket - parts.n_parts, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
         TableJob part = job;
         part.x = from_row(part.x, token);
         part.y += token * part.y_stride;

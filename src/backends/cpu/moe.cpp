@@ -181,16 +181,20 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
   const ExpertJobs jobs(args, s);
   const ExpertLayout& layout = jobs.layout();
 
+  const bool alone = n * args.top_k * layout.n_bytes() < kSmallWork;
   const QuantizeJob input = quantize_job(args.x.f32(), n, spec.hidden, spec.group_size, experts.gate_up, s.x);
-  pool_.run([&](int thread, int n_threads) {
-    const Share units(n_units(input), thread, n_threads);
-    kernels_.quantize(input, units.begin, units.end);
-    // The last threads route, since shares of little work fall to them.
-    const Share rows(n, n_threads - 1 - thread, n_threads);
-    for (int64_t row = rows.begin; row < rows.end; ++row) {
-      route(kernels_, args, row, s.probabilities + thread * round_up(experts.n_experts, 16),
-            s.chosen + row * args.top_k, s.weights + row * args.top_k);
-    }
+  const Parts input_parts = quantize_parts(input, n_threads());
+  const Parts route_parts(n, 4 * n_threads());
+  Tickets input_tickets;
+  run_threads(pool_, alone, [&](int thread, int) {
+    input_tickets.run(input_parts.n_parts + route_parts.n_parts, [&](int64_t ticket) {
+      // Routing goes first: with one row it is one ticket, and the rest is done meanwhile.
+      if (ticket >= route_parts.n_parts) return run_part(kernels_, input, input_parts, ticket - route_parts.n_parts);
+      for (int64_t row = route_parts.begin(ticket); row < route_parts.end(ticket); ++row) {
+        route(kernels_, args, row, s.probabilities + thread * round_up(experts.n_experts, 16),
+              s.chosen + row * args.top_k, s.weights + row * args.top_k);
+      }
+    });
   });
   sort_slots(args, s);
 
@@ -208,9 +212,9 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
     if (wave.size() == 0) break;
 
     if (!shared) {
-      Items items;
-      pool_.run([&](int thread, int) {
-        items.run(n_items, [&](int64_t item) {
+      Tickets tickets;
+      run_threads(pool_, alone, [&](int thread, int) {
+        tickets.run(n_items, [&](int64_t item) {
           int i = 0;
           while (first_item[i + 1] <= item) ++i;
           const int64_t begin = s.offsets[wave.expert(i)] + (item - first_item[i]) * kItemSlots;
@@ -238,23 +242,26 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
                         n_threads());
     const Grid down_grid(layout.down.n_blocks, layout.down.block_bytes(), 1, layout.down.n_bytes() * wave.size(),
                          n_threads());
-    Barrier barrier(n_threads());
-    Items glu_items;
-    Items down_items;
-    pool_.run([&](int thread, int n_threads) {
-      glu_items.run(wave.size() * glu_grid.n_items(), [&](int64_t item) {
-        const int i = int(item / glu_grid.n_items());
-        const int64_t begin = s.offsets[wave.expert(i)];
-        const GluJob job = jobs.glu(wave.packed(i), begin, s.offsets[wave.expert(i) + 1] - begin,
-                                    s.h + (begin - first_slot) * spec.intermediate);
-        glu_grid.item(item % glu_grid.n_items(),
-                      [&](int64_t from, int64_t to, int64_t, int64_t) { kernels_.int4_glu(job, from, to); });
-      });
-      barrier.wait();
-      const Share units(n_units(quantize), thread, n_threads);
-      kernels_.quantize(quantize, units.begin, units.end);
-      barrier.wait();
-      down_items.run(wave.size() * down_grid.n_items(), [&](int64_t item) {
+    const Parts parts = quantize_parts(quantize, n_threads());
+    const int64_t quantize_begin = wave.size() * glu_grid.n_items();
+    const int64_t down_begin = quantize_begin + parts.n_parts;
+    Tickets tickets;
+    run_threads(pool_, alone, [&](int, int) {
+      tickets.run(down_begin + wave.size() * down_grid.n_items(), [&](int64_t ticket) {
+        if (ticket < quantize_begin) {
+          const int i = int(ticket / glu_grid.n_items());
+          const int64_t begin = s.offsets[wave.expert(i)];
+          const GluJob job = jobs.glu(wave.packed(i), begin, s.offsets[wave.expert(i) + 1] - begin,
+                                      s.h + (begin - first_slot) * spec.intermediate);
+          return glu_grid.item(ticket % glu_grid.n_items(),
+                               [&](int64_t from, int64_t to, int64_t, int64_t) { kernels_.int4_glu(job, from, to); });
+        }
+        if (ticket < down_begin) {
+          tickets.wait(quantize_begin);
+          return run_part(kernels_, quantize, parts, ticket - quantize_begin);
+        }
+        tickets.wait(down_begin);
+        const int64_t item = ticket - down_begin;
         const int i = int(item / down_grid.n_items());
         const int64_t begin = s.offsets[wave.expert(i)];
         const Int4Job job = jobs.down(wave.packed(i), begin, s.offsets[wave.expert(i) + 1] - begin,

@@ -1,5 +1,5 @@
-// How the threads of one pool run share an op: items from a counter, and barriers between its phases. The caller
-// makes them before the run; what runs between barriers does not throw.
+// How the threads of one pool run share an op: tickets, taken in order by whichever thread is free. The caller makes
+// them before the run; what runs under a ticket does not throw.
 #pragma once
 
 #include <atomic>
@@ -10,22 +10,23 @@
 
 namespace paro::cpu {
 
-// All threads of a run wait for each other. Spins for a while, then lets others run, since a neighbour may hold the
-// processor that a thread waits for.
-class Barrier {
+// Phases follow each other without barriers: a ticket waits until all earlier phases are done, which a thread that got
+// no processor cannot hold up unless it has a ticket.
+class Tickets {
  public:
-  explicit Barrier(int n_threads) : n_threads_(n_threads) {}
-
-  void wait() {
-    if (n_threads_ == 1) return;
-    const uint32_t round = round_.load(std::memory_order_relaxed);
-    if (n_arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
-      n_arrived_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
+  // body(ticket) for tickets [0, n) until none is left.
+  template <typename Body>
+  void run(int64_t n, Body&& body) {
+    for (int64_t i = take(); i < n; i = take()) {
+      body(i);
+      n_done_.fetch_add(1, std::memory_order_release);
     }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-      if (spins < 4000) {
+  }
+
+  // Inside a body: returns when tickets [0, n) are done. None past them may be done without having waited as well.
+  void wait(int64_t n) const {
+    for (int spins = 0; n_done_.load(std::memory_order_acquire) < n; ++spins) {
+      if (spins < kSpins) {
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
@@ -36,33 +37,35 @@ class Barrier {
   }
 
  private:
-  const int n_threads_;
-  alignas(64) std::atomic<int> n_arrived_{0};
-  alignas(64) std::atomic<uint32_t> round_{0};
-};
+  static constexpr int kSpins = 4000;
 
-// Items [0, n), each taken by whichever thread is free.
-class Items {
- public:
-  template <typename Body>
-  void run(int64_t n, Body&& body) {
-    for (int64_t i = next_.fetch_add(1, std::memory_order_relaxed); i < n;
-         i = next_.fetch_add(1, std::memory_order_relaxed))
-      body(i);
-  }
-  void reset() { next_.store(0, std::memory_order_relaxed); }
+  int64_t take() { return next_.fetch_add(1, std::memory_order_relaxed); }
 
- private:
   alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<int64_t> n_done_{0};
 };
 
-// This thread's even share [begin, end) of n units.
-struct Share {
-  int64_t begin = 0;
-  int64_t end = 0;
+// Weight bytes times rows, or cache bytes times heads, below which waking threads costs more than they bring.
+constexpr int64_t kSmallWork = 64 << 10;
 
-  Share(int64_t n, int thread, int n_threads) : begin(n * thread / n_threads), end(n * (thread + 1) / n_threads) {}
-  bool empty() const { return begin == end; }
+// body(thread, n_threads) on all threads, or on the caller alone.
+template <typename Body>
+void run_threads(ThreadPool& pool, bool alone, Body&& body) {
+  if (alone) {
+    body(0, 1);
+  } else {
+    pool.run(body);
+  }
+}
+
+// Work of n units in at most n_parts even parts [begin, end).
+struct Parts {
+  int64_t n = 0;
+  int64_t n_parts = 0;
+
+  Parts(int64_t units, int64_t parts) : n(units), n_parts(units < parts ? units : parts) {}
+  int64_t begin(int64_t part) const { return n * part / n_parts; }
+  int64_t end(int64_t part) const { return n * (part + 1) / n_parts; }
 };
 
 }  // namespace paro::cpu

@@ -7,6 +7,7 @@
 #include "backends/cpu/backend_class.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/layout.h"
+#include "backends/cpu/parallel.h"
 
 namespace paro::cpu {
 
@@ -76,6 +77,14 @@ inline QuantizeJob quantize_job(const float* x, int64_t n, int64_t n_in, int gro
   return job;
 }
 inline int64_t n_units(const QuantizeJob& job) { return job.n_groups * ceil_div(job.n, kTokenBlock); }
+
+// A quantization in parts for n_threads threads.
+inline Parts quantize_parts(const QuantizeJob& job, int n_threads) {
+  return {n_units(job), n_threads == 1 ? 1 : 2 * int64_t(n_threads)};
+}
+inline void run_part(const Kernels& kernels, const QuantizeJob& job, const Parts& parts, int64_t part) {
+  kernels.quantize(job, parts.begin(part), parts.end(part));
+}
 
 inline Int4Job int4_job(const MatrixSpec& spec, const std::byte* packed, Vector bias, const QuantizedRows& x, int64_t n,
                         float* y) {

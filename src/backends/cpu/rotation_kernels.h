@@ -13,7 +13,7 @@ namespace {
 
 // From this many tokens on, lanes of tokens beat turning each in registers.
 template <class V>
-constexpr int kTokensInLanes = V::kLookupMax > 0 ? 6 : 3;
+constexpr int kTokensInLanes = V::kLookupMax > 0 ? 10 : 3;
 
 template <class V>
 PARO_INLINE void quantize_group(const float* x, int group, bool integer_corrections, uint8_t* codes, uint8_t* scales) {

@@ -146,6 +146,7 @@ struct Avx2 {
   static constexpr int kAttendRows = 3;
   static constexpr int kLookupMax = 0;
   static constexpr int kTileTokens = 4;
+  static constexpr int kMaxTileTokens = 4;
 
 #if defined(__AVXVNNI__)
   static constexpr bool kDotsAreWide = true;

@@ -81,18 +81,18 @@ struct Avx512 {
   static PARO_INLINE F gather(const float* base, const uint8_t* index) {
     return _mm512_i32gather_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(index))), base, 4);
   }
-  // Element index[lane] of the 16 * n floats in v.
+  // Element index[lane] of the 16 * n floats in v. Masks come from shifts, since permutes fill the port of tests.
   template <int n>
   static PARO_INLINE F lookup(const F (&v)[n], const uint8_t* index) {
     const I i = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(index)));
     const F a = _mm512_permutex2var_ps(v[0], i, v[1]);
     if constexpr (n == 2) return a;
-    const M m32 = _mm512_test_epi32_mask(i, _mm512_set1_epi32(32));
+    const M m32 = _mm512_movepi32_mask(_mm512_slli_epi32(i, 26));
     const F ab = _mm512_mask_blend_ps(m32, a, _mm512_permutex2var_ps(v[2], i, v[3]));
     if constexpr (n == 4) {
       return ab;
     } else {
-      const M m64 = _mm512_test_epi32_mask(i, _mm512_set1_epi32(64));
+      const M m64 = _mm512_movepi32_mask(_mm512_slli_epi32(i, 25));
       const F c = _mm512_permutex2var_ps(v[4], i, v[5]);
       const F cd = _mm512_mask_blend_ps(m32, c, _mm512_permutex2var_ps(v[6], i, v[7]));
       return _mm512_mask_blend_ps(m64, ab, cd);
@@ -140,12 +140,14 @@ struct Avx512 {
 #if defined(__AVX512VNNI__)
   static constexpr bool kDotsAreWide = true;
   static constexpr int kTileTokens = 6;
+  static constexpr int kMaxTileTokens = 8;
   static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I dot(I sum, L w, int32_t x4) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x4)); }
   static PARO_INLINE I table_dot(I sum, L w, int32_t x4) { return dot(sum, w, x4); }
 #else
   static constexpr bool kDotsAreWide = false;
   static constexpr int kTileTokens = 4;
+  static constexpr int kMaxTileTokens = 4;
   static constexpr bool kTableIsUnsigned = false;
   static PARO_INLINE D dot(D sum, L w, int32_t x4) {
     return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(x4)));

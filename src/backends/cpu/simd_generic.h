@@ -123,6 +123,7 @@ struct Generic {
   static constexpr int kAttendRows = 2;
   static constexpr int kLookupMax = 0;
   static constexpr int kTileTokens = 4;
+  static constexpr int kMaxTileTokens = 4;
   static constexpr bool kDotsAreWide = false;
   static constexpr bool kTableIsUnsigned = false;
 
