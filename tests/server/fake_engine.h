@@ -18,11 +18,11 @@
 namespace paro {
 
 struct Script {
-  std::vector<int32_t> tokens;
+  std::vector<int32_t> tokens = {};
   std::chrono::milliseconds prefill{0};
   std::chrono::milliseconds per_token{0};
-  std::optional<Error> error;  // after the tokens
-  bool endless = false;        // the tokens again and again, until cancelled
+  std::optional<Error> error = std::nullopt;  // after the tokens
+  bool endless = false;                       // the tokens again and again, until cancelled
 };
 
 class FakeEngine : public Engine {
