@@ -4,55 +4,25 @@
 #include <fstream>
 #include <functional>
 
-#include "backends/reference/reference_backend.h"
-#include "base/file.h"
-#include "engine/model_runner.h"
-#include "tests/base/temporary_directory.h"
-#include "tests/models/golden.h"
+#include "tests/models/edited_checkpoint.h"
 
 namespace paro {
 namespace {
 
 using test::contains;
+using test::EditedTensor;
 using test::error_of;
-using test::Golden;
-using test::TemporaryDirectory;
 
-// A copy of a golden checkpoint whose tensors go through `edit`, which may rename, reshape or drop (empty name) them.
-struct EditedCheckpoint {
-  TemporaryDirectory directory;
+using test::replace;
 
-  explicit EditedCheckpoint(const std::function<void(TensorToWrite&)>& edit, const std::string& config_from = "",
-                            const std::string& config_to = "") {
-    const auto golden = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens/gemma4-moe";
-    std::string config = read_text_file(golden / "config.json", 1 << 20);
-    if (!config_from.empty()) {
-      const auto at = config.find(config_from);
-      EXPECT_NE(at, std::string::npos) << config_from;
-      config.replace(at, config_from.size(), config_to);
-    }
-    directory.write("config.json", config);
-    const auto files = SafetensorsFiles::open(golden);
-    std::vector<TensorToWrite> tensors;
-    std::vector<std::vector<std::byte>> data;
-    data.reserve(files.tensors().size());
-    for (const auto& [name, stored] : files.tensors()) {
-      TensorToWrite tensor{name, stored.dtype, stored.shape, {}};
-      edit(tensor);
-      if (tensor.name.empty()) continue;
-      auto& bytes = data.emplace_back(size_t(tensor.shape.n_elements() * size_bytes(tensor.dtype)));
-      files.read(stored, 0, std::span(bytes).first(std::min(bytes.size(), size_t(stored.n_bytes))));
-      tensor.fill = [&bytes](const auto& sink) { sink(bytes); };
-      tensors.push_back(std::move(tensor));
-    }
-    write_safetensors(directory.path() / "model.safetensors", tensors);
-  }
-
-  void open() const {
-    EngineOptions options;
-    options.model = directory.path();
-    ModelRunner runner(options, make_reference_backend());
-  }
+// A copy of the MoE golden with every tensor given to `edit`, and one place of its config replaced.
+struct EditedCheckpoint : test::EditedCheckpoint {
+  explicit EditedCheckpoint(const std::function<void(EditedTensor&)>& edit, const std::string& config_from = "",
+                            const std::string& config_to = "")
+      : test::EditedCheckpoint("gemma4-moe", [&](std::vector<EditedTensor>& tensors, std::string& config) {
+          for (EditedTensor& tensor : tensors) edit(tensor);
+          EXPECT_TRUE(replace(config, config_from, config_to)) << config_from;
+        }) {}
 };
 
 // As the golden's config.json writes them.
@@ -63,22 +33,18 @@ constexpr const char* kLayers = R"("num_hidden_layers": 3,
    "full_attention"
   ])";
 
-void replace(std::string& text, std::string_view from, std::string_view to) {
-  if (const auto at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
-}
-
 TEST(BadCheckpoint, AnUnchangedCopyLoads) {
-  EXPECT_NO_THROW(EditedCheckpoint([](TensorToWrite&) {}).open());
+  EXPECT_NO_THROW(EditedCheckpoint([](EditedTensor&) {}).open());
 }
 
 TEST(BadCheckpoint, ExpertsUnderAnotherModuleNameAreRefusedByName) {
-  const EditedCheckpoint checkpoint([](TensorToWrite& t) { replace(t.name, ".experts.", ".switch_mlp."); });
+  const EditedCheckpoint checkpoint([](EditedTensor& t) { replace(t.name, ".experts.", ".switch_mlp."); });
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
   EXPECT_TRUE(contains(message, {"layers.0.experts.0.gate_proj.qweight", "switch_mlp"})) << message;
 }
 
 TEST(BadCheckpoint, AMissingTensorIsNamed) {
-  const EditedCheckpoint checkpoint([](TensorToWrite& t) {
+  const EditedCheckpoint checkpoint([](EditedTensor& t) {
     if (t.name.ends_with("layers.1.mlp.up_proj.scales")) t.name.clear();
   });
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
@@ -88,7 +54,7 @@ TEST(BadCheckpoint, AMissingTensorIsNamed) {
 TEST(BadCheckpoint, TensorsThatNobodyAskedForAreCountedAndNamed) {
   // The same files under a config of two layers: all of the third layer is left.
   const EditedCheckpoint checkpoint(
-      [](TensorToWrite& t) { replace(t.name, "layers.1.", "layers.9."), replace(t.name, "layers.2.", "layers.1."); },
+      [](EditedTensor& t) { replace(t.name, "layers.1.", "layers.9."), replace(t.name, "layers.2.", "layers.1."); },
       kLayers, R"("num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"])");
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
   EXPECT_TRUE(contains(message, {"layers.9.", "never"})) << message;
@@ -96,13 +62,13 @@ TEST(BadCheckpoint, TensorsThatNobodyAskedForAreCountedAndNamed) {
 
 TEST(BadCheckpoint, ARenamedTensorIsNamedWithItsNeighbour) {
   const EditedCheckpoint checkpoint(
-      [](TensorToWrite& t) { replace(t.name, "layers.0.layer_scalar", "layers.0.layer_scale"); });
+      [](EditedTensor& t) { replace(t.name, "layers.0.layer_scalar", "layers.0.layer_scale"); });
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
   EXPECT_TRUE(contains(message, {"layers.0.layer_scalar", "layers.0.layer_scale"})) << message;
 }
 
 TEST(BadCheckpoint, AWrongShapeIsToldWithBoth) {
-  const EditedCheckpoint checkpoint([](TensorToWrite& t) {
+  const EditedCheckpoint checkpoint([](EditedTensor& t) {
     if (t.name.ends_with("layers.0.experts.gate_up_weight_theta")) t.shape = {8, 32};
   });
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
@@ -110,7 +76,7 @@ TEST(BadCheckpoint, AWrongShapeIsToldWithBoth) {
 }
 
 TEST(BadCheckpoint, AWrongDtypeIsToldWithBoth) {
-  const EditedCheckpoint checkpoint([](TensorToWrite& t) {
+  const EditedCheckpoint checkpoint([](EditedTensor& t) {
     if (t.name.ends_with("layers.0.mlp.down_proj.scales")) t.dtype = DType::f32;
   });
   const std::string message = error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
@@ -118,7 +84,7 @@ TEST(BadCheckpoint, AWrongDtypeIsToldWithBoth) {
 }
 
 TEST(BadCheckpoint, PairsThatArePairedTwiceAreRefused) {
-  const EditedCheckpoint checkpoint([](TensorToWrite&) {});
+  const EditedCheckpoint checkpoint([](EditedTensor&) {});
   // Damage the stored pairs of one projection in place.
   const auto file = checkpoint.directory.path() / "model.safetensors";
   const auto files = SafetensorsFiles::open_file(file);
@@ -134,7 +100,7 @@ TEST(BadCheckpoint, PairsThatArePairedTwiceAreRefused) {
 }
 
 TEST(BadCheckpoint, AFileCutShortIsRefused) {
-  const EditedCheckpoint checkpoint([](TensorToWrite&) {});
+  const EditedCheckpoint checkpoint([](EditedTensor&) {});
   const auto file = checkpoint.directory.path() / "model.safetensors";
   std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1000);
   error_of(ErrorKind::checkpoint, [&] { checkpoint.open(); });
@@ -142,7 +108,7 @@ TEST(BadCheckpoint, AFileCutShortIsRefused) {
 
 TEST(BadCheckpoint, ConfigsThatContradictAreRefused) {
   const auto message = [](const std::string& from, const std::string& to) {
-    const EditedCheckpoint checkpoint([](TensorToWrite&) {}, from, to);
+    const EditedCheckpoint checkpoint([](EditedTensor&) {}, from, to);
     try {
       checkpoint.open();
     } catch (const Error& error) {
