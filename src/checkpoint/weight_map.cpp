@@ -9,8 +9,8 @@
 namespace paro {
 namespace {
 
-// Characters that two names share at their ends: a renamed module in the middle leaves both ends alike. The start counts
-// double, since it names the layer.
+// Characters that two names share at their ends: a renamed module in the middle leaves both ends alike. The start
+// counts double, since it names the layer.
 size_t likeness(std::string_view a, std::string_view b) {
   const size_t shorter = std::min(a.size(), b.size());
   size_t prefix = 0;
