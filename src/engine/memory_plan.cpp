@@ -23,6 +23,9 @@ constexpr int kFloorChunk = 32;
 constexpr int64_t kProgramBytes = 24 << 20;
 constexpr int64_t kThreadBytes = 256 << 10;
 
+// Of a loading thread, when no files are there to tell.
+constexpr int64_t kUsualStagingBytes = 2 << 20;
+
 // Left to others when the budget is what the machine has free.
 int64_t reserve_bytes(int64_t available) { return std::clamp<int64_t>(available / 20, 64 << 20, 1 << 30); }
 
@@ -41,7 +44,7 @@ class Planner {
     model_ = find_architecture(config).make(config, binder);
     plan_.spec = model_->spec();
     plan_.weight_bytes = binder.n_bytes();
-    if (files != nullptr) plan_.staging_bytes = backend.n_threads() * staging_bytes(binder.loads());
+    plan_.staging_bytes = backend.n_threads() * (files != nullptr ? staging_bytes(binder.loads()) : kUsualStagingBytes);
     plan_.sampling_bytes = Sampler::scratch_bytes(plan_.spec.vocab_size);
   }
 
@@ -159,7 +162,9 @@ MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, 
   } else {
     suggestions.push_back(fmt::format("--memory-budget {}MiB {}", (least.report.plan_bytes >> 20) + 1, flags));
   }
-  suggestions.push_back(fmt::format("--memory-budget {}MiB as it stands", (plan.report.plan_bytes >> 20) + 1));
+  if (least.report.plan_bytes < plan.report.plan_bytes) {
+    suggestions.push_back(fmt::format("--memory-budget {}MiB as it stands", (plan.report.plan_bytes >> 20) + 1));
+  }
   const auto with = [&](const char* flag, auto change) {
     EngineOptions other = options;
     change(other);
