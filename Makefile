@@ -1,4 +1,7 @@
 # Everything a newcomer does, by name. The work itself is in CMake (CMakePresets.json) and tools/.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+
 PRESET ?= release
 HOST ?= 127.0.0.1
 PORT ?= 8000

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: Debian and Ubuntu through apt, macOS through Homebrew.
+# Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,7 +7,7 @@ debian_packages=(
   clang clang-format clang-tidy libclang-rt-14-dev g++ cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libcli11-dev libspdlog-dev libfmt-dev
   libpcre2-dev libutf8proc-dev libedit-dev libgtest-dev libbenchmark-dev
-  python3 python3-venv ca-certificates
+  git python3 python3-venv ca-certificates
 )
 
 if [[ "$(uname)" == Darwin ]]; then
@@ -26,4 +26,4 @@ echo "Installing: ${missing[*]}"
 root=()
 [[ $EUID -eq 0 ]] || root=(sudo)
 "${root[@]}" apt-get update -qq
-DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -60,7 +60,7 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
       ->check(CLI::IsMember(names_of(kHeadTypes)))
       ->group(kGroup);
-  app.add_option("--threads", threads_, "Threads that compute (default: the processors at hand)")
+  app.add_option("--threads", threads_, "Threads of the cpu backend (default: the processors at hand)")
       ->check(CLI::Range(1, 1024))
       ->group(kGroup);
   app.add_option("--backend", backend_, "What computes")

@@ -27,10 +27,14 @@ void SamplingFlags::add_to(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->group(kGroup);
   app.add_option("--repetition-penalty", repetition_penalty, "Above 1 makes tokens seen less likely; 1 is off")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.01, 100.0))
       ->group(kGroup);
-  app.add_option("--presence-penalty", presence_penalty, "Taken once from tokens generated")->group(kGroup);
-  app.add_option("--frequency-penalty", frequency_penalty, "Taken for each time a token was generated")->group(kGroup);
+  app.add_option("--presence-penalty", presence_penalty, "Taken once from tokens generated")
+      ->check(CLI::Range(-100.0, 100.0))
+      ->group(kGroup);
+  app.add_option("--frequency-penalty", frequency_penalty, "Taken for each time a token was generated")
+      ->check(CLI::Range(-100.0, 100.0))
+      ->group(kGroup);
   app.add_option("--seed", seed, "The same seed gives the same answer")->group(kGroup);
 }
 
