@@ -15,6 +15,8 @@ add_compile_options(-ffp-contract=off -fno-math-errno)
 # GCC 12 warns about its own standard library at -O2 and above.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-maybe-uninitialized -Wno-dangling-pointer)
+  # Designated initializers leave out what keeps its default.
+  add_compile_options(-Wno-missing-field-initializers)
 endif()
 
 if(PARO_SANITIZE)

@@ -13,7 +13,8 @@
 namespace paro {
 
 File::File(std::filesystem::path path) : path_(std::move(path)) {
-  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not to wait for a writer where the name is a pipe; regular files are read as ever.
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd_ < 0) throw Error(ErrorKind::io, "cannot open '{}': {}", path_.string(), std::strerror(errno));
   struct stat status {};
   if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) {

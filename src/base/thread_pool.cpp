@@ -4,9 +4,11 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
+#include "base/error.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -31,10 +33,19 @@ void pause_cpu() {
 
 ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads) {
   PARO_CHECK(n_threads >= 1, "{} threads", n_threads);
-  for (int i = 1; i < n_threads_; ++i) workers_.emplace_back([this, i] { worker(i); });
+  try {
+    for (int i = 1; i < n_threads_; ++i) workers_.emplace_back([this, i] { worker(i); });
+  } catch (const std::system_error& error) {
+    const size_t n_started = workers_.size() + 1;
+    join();
+    throw Error(ErrorKind::usage, "only {} of {} threads can be started: {}; lower --threads or raise the limit",
+                n_started, n_threads_, error.what());
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { join(); }
+
+void ThreadPool::join() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

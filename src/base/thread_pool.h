@@ -17,7 +17,7 @@ namespace paro {
 
 class ThreadPool {
  public:
-  // n_threads counts the caller; at least 1.
+  // n_threads counts the caller; at least 1. Throws Error{usage} when the system gives fewer.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -71,6 +71,7 @@ class ThreadPool {
   void run_erased(Invoke invoke, void* context);
   void call(int thread);
   void worker(int thread);
+  void join();
 
   const int n_threads_;
   Invoke invoke_ = nullptr;

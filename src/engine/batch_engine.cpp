@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -38,21 +39,24 @@ class BatchEngine final : public Engine {
   using SequencePtr = std::unique_ptr<Sequence>;
 
   void check(const GenerationRequest& request) const;
+  GenerationId next_id();
   void run();
   void admit();
   void drop_cancelled();
   void compose();
   void step();
   void take_token(Sequence& sequence, std::span<float> logits);
+  void end_active(Sequence& sequence, GenerationEnd end);
   void finish(Sequence& sequence, GenerationEnd end);
   void fail_batch(const Error& error);
 
+  const GenerationDefaults defaults_;  // read before anything is loaded
   ModelRunner runner_;
   ModelInfo info_;
   const int max_queue_;
-  std::mt19937_64 ids_{std::random_device{}()};
 
-  mutable std::mutex mutex_;  // guards waiting_, cancelled_, stopping_, cancel_all_
+  std::mt19937_64 ids_{std::random_device{}()};
+  mutable std::mutex mutex_;  // guards ids_, waiting_, cancelled_, stopping_, cancel_all_
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::deque<SequencePtr> waiting_;
@@ -71,15 +75,16 @@ class BatchEngine final : public Engine {
 };
 
 BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
-    : runner_(options, std::move(backend), progress), max_queue_(options.max_queue) {
-  const GenerationDefaults defaults = read_generation_defaults(options.model, runner_.config());
+    : defaults_(read_generation_defaults(options.model, ModelConfig::load(options.model))),
+      runner_(options, std::move(backend), progress),
+      max_queue_(options.max_queue) {
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
            .vocab_size = runner_.spec().vocab_size,
            .max_context = runner_.report().max_context,
            .max_batch = runner_.report().max_batch,
-           .stop_tokens = defaults.stop_tokens,
-           .default_sampling = defaults.sampling};
+           .stop_tokens = defaults_.stop_tokens,
+           .default_sampling = defaults_.sampling};
   rows_.reserve(size_t(runner_.report().prefill_chunk));
   in_step_.reserve(size_t(info_.max_batch));
   want_token_.reserve(size_t(info_.max_batch));
@@ -114,14 +119,14 @@ void BatchEngine::check(const GenerationRequest& request) const {
 
 GenerationId BatchEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {
   check(request);
+  auto sequence = std::make_unique<Sequence>(next_id(), std::move(request), std::move(listener));
+  const GenerationId id = sequence->id;
   const std::lock_guard lock(mutex_);
   if (stopping_) throw Error(ErrorKind::unavailable, "the server is stopping");
   if (int(waiting_.size()) >= max_queue_) {
     throw Error(ErrorKind::unavailable, "{} requests wait already, the queue holds no more; try again later",
                 waiting_.size());
   }
-  const GenerationId id = ids_();
-  auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(listener));
   // Behind all of the same priority or a higher one.
   const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const SequencePtr& other) {
     return other->request.priority < sequence->request.priority;
@@ -130,6 +135,12 @@ GenerationId BatchEngine::submit(GenerationRequest request, std::shared_ptr<Gene
   n_waiting_ = int(waiting_.size());
   wake_.notify_one();
   return id;
+}
+
+// Random, since it also seeds the draws of a request that brings no seed.
+GenerationId BatchEngine::next_id() {
+  const std::lock_guard lock(mutex_);
+  return ids_();
 }
 
 void BatchEngine::cancel(GenerationId id) {
@@ -164,10 +175,10 @@ void BatchEngine::run() {
         if (waiting_.empty()) continue;
       }
     }
-    drop_cancelled();
-    admit();
-    if (active_.empty()) continue;
     try {
+      drop_cancelled();
+      admit();
+      if (active_.empty()) continue;
       compose();
       step();
     } catch (const Error& error) {
@@ -200,11 +211,10 @@ void BatchEngine::drop_cancelled() {
     }
     n_waiting_ = int(waiting_.size());
   }
-  for (const SequencePtr& sequence : dropped)
-    finish(*sequence, {.reason = FinishReason::cancelled, .error = {}, .stop_token = {}});
+  for (const SequencePtr& sequence : dropped) finish(*sequence, {.reason = FinishReason::cancelled});
   for (SequencePtr& sequence : active_) {
     if (!all && !cancelled.contains(sequence->id)) continue;
-    finish(*sequence, {.reason = FinishReason::cancelled, .error = {}, .stop_token = {}});
+    finish(*sequence, {.reason = FinishReason::cancelled});
     sequence.reset();
   }
   active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
@@ -263,7 +273,13 @@ void BatchEngine::step() {
   }
   const int64_t vocab_size = logits.dim(1);
   for (size_t i = 0; i < want_token_.size(); ++i) {
-    take_token(*want_token_[i], {logits.f32() + int64_t(i) * vocab_size, size_t(vocab_size)});
+    Sequence& s = *want_token_[i];
+    try {
+      take_token(s, {logits.f32() + int64_t(i) * vocab_size, size_t(vocab_size)});
+    } catch (const std::exception& error) {  // its own failure, and nobody else's
+      end_active(s, {.reason = FinishReason::failed,
+                     .error = Error(ErrorKind::internal, "a token could not be chosen: {}", error.what())});
+    }
   }
 }
 
@@ -276,8 +292,13 @@ void BatchEngine::take_token(Sequence& s, std::span<float> logits) {
   if (!stopped) s.listener->on_token(token);
   if (!stopped && s.n_generated < s.request.max_tokens) return;
 
-  GenerationEnd end{.reason = stopped ? FinishReason::stop : FinishReason::length, .error = {}, .stop_token = {}};
+  GenerationEnd end{.reason = stopped ? FinishReason::stop : FinishReason::length};
   if (stopped) end.stop_token = token.id;
+  end_active(s, std::move(end));
+}
+
+// The place in active_ stays, empty, until the step is over.
+void BatchEngine::end_active(Sequence& s, GenerationEnd end) {
   finish(s, std::move(end));
   for (SequencePtr& sequence : active_) {
     if (sequence.get() == &s) sequence.reset();
@@ -293,13 +314,17 @@ void BatchEngine::finish(Sequence& s, GenerationEnd end) {
   end.queue_ms = milliseconds((started ? s.started : now) - s.queued);
   if (started) end.prefill_ms = milliseconds((decoding ? s.first_token : now) - s.started);
   if (decoding) end.decode_ms = milliseconds(now - s.first_token);
-  if (s.slot >= 0) runner_.cache().close(s.slot);
-  s.listener->on_end(end);
+  if (const int slot = std::exchange(s.slot, -1); slot >= 0) runner_.cache().close(slot);
+  try {
+    s.listener->on_end(end);
+  } catch (const std::exception& error) {
+    log::error("the end of an answer could not be told: {}", error.what());
+  }
 }
 
 void BatchEngine::fail_batch(const Error& error) {
   for (SequencePtr& sequence : active_) {
-    if (sequence != nullptr) finish(*sequence, {.reason = FinishReason::failed, .error = error, .stop_token = {}});
+    if (sequence != nullptr) finish(*sequence, {.reason = FinishReason::failed, .error = error});
   }
   active_.clear();
 }

@@ -48,7 +48,7 @@ using GenerationId = uint64_t;
 
 // What is fixed once a model is loaded.
 struct ModelInfo {
-  std::string architecture;  // "gemma4"
+  std::string architecture;  // "gemma4_text"
   std::string backend;       // "cpu (avx512vnni, 2 threads)"
   int vocab_size = 0;
   int max_context = 0;  // tokens of prompt and answer together

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "base/align.h"
 #include "base/check.h"
 #include "tensor/buffer.h"
 
 namespace paro {
 namespace {
 
-int64_t blocks_of(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
-int64_t aligned(int64_t n_bytes) {
-  return (n_bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
-}
+int64_t blocks_of(int64_t n_tokens) { return ceil_div(n_tokens, kPageTokens); }
 
 }  // namespace
 
@@ -25,7 +23,7 @@ KvLayout::KvLayout(const Backend& backend, const ModelSpec& spec, KvType type, i
   for (size_t kind = 0; kind < kCacheKinds; ++kind) n_pages[kind] = pages_per_sequence[kind] * max_batch;
   for (const KvLayerSpec& layer : spec.kv_layers) {
     const int64_t page = backend.page_bytes({layer.n_kv_heads, layer.head_dim, type});
-    layer_bytes.push_back(aligned(n_pages[size_t(layer.kind)] * page));
+    layer_bytes.push_back(round_up(n_pages[size_t(layer.kind)] * page, Buffer::kAlignment));
     n_bytes += layer_bytes.back();
   }
 }

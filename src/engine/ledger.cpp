@@ -20,6 +20,4 @@ std::span<std::byte> Ledger::take(std::string_view name, int64_t n_bytes) {
   return buffers_.emplace_back(n_bytes, c.name.c_str()).bytes();
 }
 
-void Ledger::note(std::string_view name, int64_t n_bytes) { find(name).actual_bytes += n_bytes; }
-
 }  // namespace paro

@@ -17,9 +17,6 @@ class Ledger {
   // A zeroed buffer of class `name`, alive as long as the ledger.
   std::span<std::byte> take(std::string_view name, int64_t n_bytes);
 
-  // Counts memory that someone else holds.
-  void note(std::string_view name, int64_t n_bytes);
-
   const MemoryReport& report() const { return report_; }
 
  private:

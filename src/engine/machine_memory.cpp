@@ -85,10 +85,12 @@ MachineMemory machine_memory() {
     memory.available_bytes = int64_t(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE);
   }
   if (const int64_t cgroup = cgroup_available(own); cgroup < memory.available_bytes) memory = {cgroup, "cgroup limit"};
+  // Address space that is reserved and not resident, such as stacks and libraries, counts against its limit too.
+  const int64_t unbacked = std::max<int64_t>(0, proc_kilobytes("/proc/self/status", "VmSize:") - own);
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-      int64_t(limit.rlim_cur) < memory.available_bytes) {
-    memory = {int64_t(limit.rlim_cur), "address space limit"};
+      int64_t(limit.rlim_cur) - unbacked < memory.available_bytes) {
+    memory = {std::max<int64_t>(0, int64_t(limit.rlim_cur) - unbacked), "address space limit"};
   }
   return memory;
 }

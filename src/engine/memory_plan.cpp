@@ -41,7 +41,11 @@ class Planner {
     plan_.kv_type = options.kv_type.value_or(backend.default_kv_type());
     plan_.head_type = options.head_type.value_or(backend.default_head_type());
     WeightBinder binder(backend, config, files, nullptr, {plan_.head_type, nullptr});
-    model_ = find_architecture(config).make(config, binder);
+    try {
+      model_ = find_architecture(config).make(config, binder);
+    } catch (const Error& error) {
+      throw error.kind() == ErrorKind::checkpoint ? error.in(options.model.string()) : error;
+    }
     plan_.spec = model_->spec();
     plan_.weight_bytes = binder.n_bytes();
     plan_.staging_bytes = backend.n_threads() * (files != nullptr ? staging_bytes(binder.loads()) : kUsualStagingBytes);
@@ -74,8 +78,7 @@ class Planner {
   }
 
  private:
-  // Runs the model without memory, once for each extreme of a step: all rows of one sequence's prefill, and one row of
-  // each sequence.
+  // Runs the model without memory at the largest step; no op takes more for fewer rows.
   int64_t arena_bytes(const Sizes& s) const {
     const std::vector<int32_t> rows(size_t(s.prefill_chunk)), logits(size_t(s.max_logit_rows));
     const auto batch = [](const std::vector<int32_t>& r) { return Batch{r, r, r, {}}; };

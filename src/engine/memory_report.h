@@ -21,7 +21,7 @@ struct MemoryReport {
   int max_batch = 0;      // sequences at once
   int prefill_chunk = 0;  // rows of the largest step
   std::vector<MemoryClass> classes;
-  std::vector<std::string> fitting;      // what was made smaller to fit, in order: "max-batch 8 -> 4"
+  std::vector<std::string> fitting;      // what was made smaller to fit, in order: "sequences at once 8 -> 4"
   std::vector<std::string> suggestions;  // flags that would make a plan fit that does not
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -26,6 +27,14 @@ bool better(const Sampler::Candidate& a, const Sampler::Candidate& b) {
 
 int32_t argmax(std::span<const float> logits) {
   return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+// Weights that are damaged can make logits that are no numbers; whatever is drawn from them, drawing stays defined.
+void make_finite(std::span<float> logits) {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (float& logit : logits) {
+    if (!(std::abs(logit) <= kMost)) logit = logit > 0 ? kMost : -kMost;
+  }
 }
 
 double log_sum_exp(std::span<const float> logits) {
@@ -138,6 +147,7 @@ SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scrat
   PARO_CHECK(int64_t(scratch.size()) >= scratch_bytes(int(logits.size())));
   const std::span candidates(reinterpret_cast<Candidate*>(scratch.data()), logits.size());
   SampledToken token;
+  make_finite(logits);
 
   const bool wants_logprobs = options_.n_logprobs >= 0;
   double normalizer = 0;

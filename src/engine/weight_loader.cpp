@@ -5,9 +5,11 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/align.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/float16.h"
@@ -18,10 +20,6 @@ namespace {
 
 // Pieces are about this large: a read worth its call, small enough to be packed while still in cache.
 constexpr int64_t kPieceBytes = 1 << 20;
-
-int64_t aligned(int64_t n_bytes) {
-  return (n_bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
-}
 
 // One stretch of a load: input groups of an AWQ matrix, rows of a dense one or of a table, or all of it.
 struct Piece {
@@ -74,7 +72,7 @@ class Stage {
     PARO_CHECK(used_ + n_bytes <= int64_t(memory_.size()), "staging {} + {} of {}", used_, n_bytes, memory_.size());
     const auto out = memory_.subspan(size_t(used_), size_t(n_bytes));
     files_.read(tensor, begin_bytes, out);
-    used_ += aligned(n_bytes);
+    used_ += round_up(n_bytes, Buffer::kAlignment);
     return out.data();
   }
   const std::byte* read(const StoredTensor& tensor) { return read(tensor, 0, tensor.n_bytes); }
@@ -173,7 +171,7 @@ int64_t staging_bytes(std::span<const WeightLoad> loads) {
     // Up to three tensors stand side by side, each aligned.
     largest = std::max(largest, std::min(cut.n_lines, lines_per_piece(cut)) * cut.line_bytes + 3 * Buffer::kAlignment);
   }
-  return aligned(largest);
+  return round_up(largest, Buffer::kAlignment);
 }
 
 void load_weights(std::span<const WeightLoad> loads, const SafetensorsFiles& files, const Backend& backend,
@@ -208,7 +206,11 @@ void load_weights(std::span<const WeightLoad> loads, const SafetensorsFiles& fil
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < n_threads; ++i) threads.emplace_back(work, i);
+  try {
+    for (int i = 1; i < n_threads; ++i) threads.emplace_back(work, i);
+  } catch (const std::system_error&) {
+    // Those that could be started take all pieces.
+  }
   work(0);
   for (std::thread& thread : threads) thread.join();
   if (error) std::rethrow_exception(error);

@@ -138,6 +138,14 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
     g.top_k_experts = int(c.get_int_in("top_k_experts", {}, 1, g.num_experts));
     g.moe_intermediate_size = int(c.get_int_in("moe_intermediate_size", {}, 1, kMax));
   }
+  if (g.hidden_size_per_layer_input > 0 && g.vocab_size_per_layer_input < g.vocab_size) {
+    throw fail(fmt::format("vocab_size_per_layer_input is {}, expected at least vocab_size {}",
+                           g.vocab_size_per_layer_input, g.vocab_size));
+  }
+  if (!(g.rms_norm_eps >= 0 && g.rms_norm_eps < 1) || !(g.final_logit_softcapping >= 0)) {
+    throw fail(fmt::format("rms_norm_eps is {} and final_logit_softcapping {}, expected 0 or more", g.rms_norm_eps,
+                           g.final_logit_softcapping));
+  }
   if (g.num_kv_shared_layers >= g.num_hidden_layers) {
     throw fail(fmt::format("num_kv_shared_layers {} leaves none of {} layers with keys of its own",
                            g.num_kv_shared_layers, g.num_hidden_layers));
@@ -171,6 +179,10 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
       g.full_rope_theta = full.get_float("rope_theta", 1e6);
       g.full_partial_rotary_factor = type == "default" ? 1.0 : full.get_float("partial_rotary_factor", 1.0);
     }
+  }
+  if (!(g.sliding_rope_theta > 0) || !(g.full_rope_theta > 0)) {
+    throw fail(fmt::format("rope_theta is {} on sliding and {} on full layers, expected above 0", g.sliding_rope_theta,
+                           g.full_rope_theta));
   }
   if (!(g.full_partial_rotary_factor > 0 && g.full_partial_rotary_factor <= 1)) {
     throw fail(
@@ -216,6 +228,14 @@ Gemma4Config Gemma4Config::read(const ModelConfig& model) {
                       "query heads for each key head and an even head_dim",
                       i, g.num_attention_heads, layer.n_kv_heads, layer.head_dim));
     }
+    // Frequencies, and keys that are shared, are those of all layers of a kind.
+    for (const Layer& other : g.layers) {
+      if (other.sliding != layer.sliding) continue;
+      if (other.head_dim == layer.head_dim && (other.n_kv_heads == layer.n_kv_heads || g.num_kv_shared_layers == 0))
+        break;
+      throw fail(fmt::format("layer {} ({}) has head_dim {} and {} key heads, others of its kind {} and {}", i, type,
+                             layer.head_dim, layer.n_kv_heads, other.head_dim, other.n_kv_heads));
+    }
     g.layers.push_back(layer);
   }
   return g;
@@ -230,8 +250,7 @@ Gemma4::Gemma4(const ModelConfig& config, WeightBinder& weights) : config_(Gemma
            .max_position_embeddings = c.max_position_embeddings,
            .sliding_window = c.sliding_window,
            .n_experts = c.num_experts,
-           .experts_per_token = c.top_k_experts,
-           .kv_layers = {}};
+           .experts_per_token = c.top_k_experts};
 
   embed_tokens_ = weights.table(base + "embed_tokens.weight", c.vocab_size, c.hidden_size,
                                 c.tie_word_embeddings ? WeightBinder::Role::head : WeightBinder::Role::embedding);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/align.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "tensor/buffer.h"
@@ -16,7 +17,7 @@ WeightBinder::WeightBinder(const Backend& backend, const ModelConfig& config, co
 
 std::byte* WeightBinder::place(int64_t n_bytes) {
   const int64_t offset = n_bytes_;
-  n_bytes_ += (n_bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  n_bytes_ += round_up(n_bytes, Buffer::kAlignment);
   return memory_ == nullptr ? nullptr : memory_ + offset;
 }
 
@@ -69,7 +70,7 @@ Linear WeightBinder::dense_linear(const std::string& name, int64_t out, int64_t 
   w.spec = {out, in, dense_format(stored), 0};
   const int64_t offset = n_bytes_;
   w.packed = place(backend_.packed_bytes(w.spec));
-  loads_.push_back({name, offset, MatrixLoad{.spec = w.spec, .codes = stored, .expert = {}}});
+  loads_.push_back({name, offset, MatrixLoad{.spec = w.spec, .codes = stored}});
   if (map_ && map_->has(name + ".bias")) w.bias = vector(name + ".bias", out);
   return w;
 }
@@ -90,7 +91,7 @@ Linear WeightBinder::int4_linear(const std::string& name, int64_t out, int64_t i
 }
 
 MatrixLoad WeightBinder::int4_matrix(const std::string& name, const MatrixSpec& spec) {
-  MatrixLoad load{.spec = spec, .expert = {}};
+  MatrixLoad load{.spec = spec};
   if (spec.stored == StoredFormat::int4_native) {
     load.codes = take(TensorPart::codes, name + ".qlinear.qweight", {DType::i16}, {spec.out / 4, spec.in});
     load.scales = take(TensorPart::scales, name + ".qlinear.scales", {DType::f16}, {spec.n_groups(), spec.out});
@@ -152,8 +153,7 @@ Experts WeightBinder::experts(const std::string& base, int layer, int n_experts,
   e.layer = layer;
   e.n_experts = n_experts;
   e.source = options_.experts;
-  const int64_t expert_bytes =
-      (backend_.packed_bytes(e.spec) + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+  const int64_t expert_bytes = round_up(backend_.packed_bytes(e.spec), Buffer::kAlignment);
   const int64_t offset = n_bytes_;
   place(n_experts * expert_bytes);
   expert_regions_.push_back({layer, n_experts, offset, expert_bytes});

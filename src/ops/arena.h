@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/align.h"
 #include "tensor/buffer.h"
 #include "tensor/tensor.h"
 
@@ -23,7 +24,7 @@ class Arena {
 
   std::span<std::byte> take(int64_t n_bytes) {
     const int64_t begin = used_bytes_;
-    used_bytes_ += (n_bytes + Buffer::kAlignment - 1) / Buffer::kAlignment * Buffer::kAlignment;
+    used_bytes_ += round_up(n_bytes, Buffer::kAlignment);
     peak_bytes_ = std::max(peak_bytes_, used_bytes_);
     if (counts_only()) return {};
     PARO_CHECK(used_bytes_ <= capacity_bytes_, "a step takes {} of {} planned bytes", used_bytes_, capacity_bytes_);

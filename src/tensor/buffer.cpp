@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/align.h"
 #include "base/error.h"
 
 namespace paro {
@@ -13,8 +14,6 @@ namespace {
 
 constexpr int64_t kPage = 4096;
 constexpr int64_t kHugePage = 2 << 20;
-
-int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 }  // namespace
 
@@ -49,7 +48,8 @@ Buffer::Buffer(int64_t n_bytes, const char* what) : n_bytes_(n_bytes) {
   if (errno == ENOMEM || errno == EHWPOISON) {
     const int error = errno;
     ::munmap(data_, size_t(n_mapped_bytes_));
-    throw Error(ErrorKind::memory, "the machine has no {} bytes for {}: {}", n_bytes, what, std::strerror(error));
+    throw Error(ErrorKind::memory, "the machine has no {} bytes for {}: {}; try a smaller --memory-budget", n_bytes,
+                what, std::strerror(error));
   }
 #endif
   for (int64_t i = 0; i < n_mapped_bytes_; i += kPage) data_[i] = std::byte{0};

@@ -136,6 +136,23 @@ TEST(Sampler, LogprobsAreOfTheModelsOwnDistribution) {
   }
 }
 
+TEST(Sampler, LogitsThatAreNoNumbersGiveSomeToken) {
+  for (const float broken : {NAN, INFINITY, -INFINITY}) {
+    for (const bool all : {false, true}) {
+      std::vector<float> logits = all ? std::vector<float>(kVocab, broken) : falling_logits();
+      logits[20] = broken;
+      for (const SamplingOptions& options :
+           {SamplingOptions{.temperature = 0}, SamplingOptions{.min_p = 0.1f}, SamplingOptions{.top_p = 0.9f},
+            SamplingOptions{.top_k = 5}, SamplingOptions{.temperature = 50, .top_p = 0.999f, .n_logprobs = 4}}) {
+        Sampler sampler(options, {}, 3);
+        const int32_t id = sample(sampler, logits).id;
+        EXPECT_GE(id, 0);
+        EXPECT_LT(id, kVocab);
+      }
+    }
+  }
+}
+
 TEST(Sampler, OptionsOutOfRangeAreNamed) {
   const auto message = [](const SamplingOptions& options) -> std::string {
     try {

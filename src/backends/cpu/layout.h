@@ -4,13 +4,11 @@
 #include <cstdint>
 
 #include "backends/cpu/kernels.h"
+#include "base/align.h"
 #include "ops/batch.h"
 #include "ops/weights.h"
 
 namespace paro::cpu {
-
-constexpr int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-constexpr int64_t ceil_div(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // [n_blocks, n_groups, tile]
 struct Int4Layout {

@@ -14,7 +14,7 @@ namespace paro::cpu {
 // Weights of one item stay in the second-level cache while all tokens pass.
 constexpr int64_t kItemBytes = 384 << 10;
 
-// n_units rows or blocks times n_tokens, cut into items of row_step units times token_step tokens.
+// n_units rows or blocks times n_tokens, cut into items of unit_step units times token_step tokens.
 struct Grid {
   int64_t n_units = 0;
   int64_t n_tokens = 0;

@@ -86,7 +86,6 @@ struct Avx2 {
   static PARO_INLINE I izero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
   static PARO_INLINE I iset1(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
   static PARO_INLINE I iadd(I x, I y) { return {_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)}; }
-  static PARO_INLINE I isub(I x, I y) { return {_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)}; }
 
   static PARO_INLINE M first(int n) { return range(0, n); }
   static PARO_INLINE M range(int begin, int end) {

@@ -58,7 +58,6 @@ struct Avx512 {
   static PARO_INLINE I izero() { return _mm512_setzero_si512(); }
   static PARO_INLINE I iset1(int32_t x) { return _mm512_set1_epi32(x); }
   static PARO_INLINE I iadd(I a, I b) { return _mm512_add_epi32(a, b); }
-  static PARO_INLINE I isub(I a, I b) { return _mm512_sub_epi32(a, b); }
 
   static PARO_INLINE M first(int n) { return M((1u << n) - 1); }
   static PARO_INLINE M range(int begin, int end) { return M(first(end) & ~first(begin)); }  // 0 <= begin <= end <= 16

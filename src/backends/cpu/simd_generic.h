@@ -75,7 +75,6 @@ struct Generic {
   static PARO_INLINE I izero() { return I{}; }
   static PARO_INLINE I iset1(int32_t x) { return I{} + x; }
   static PARO_INLINE I iadd(I a, I b) { return I(U(a) + U(b)); }
-  static PARO_INLINE I isub(I a, I b) { return I(U(a) - U(b)); }
 
   static PARO_INLINE M first(int n) { return range(0, n); }
   static PARO_INLINE M range(int begin, int end) {

@@ -11,7 +11,7 @@
 namespace paro::reference {
 namespace {
 
-constexpr int64_t kTableGroup = 64;
+constexpr int64_t kTableGroup = 32;
 
 const float* floats(const std::byte* bytes) { return reinterpret_cast<const float*>(bytes); }
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
