@@ -219,14 +219,15 @@ asio::awaitable<void> Connection::report(const ApiError& error) {
 
 // Ends when the client has left. What it sends ahead is kept for the next request.
 asio::awaitable<void> Connection::watch() {
-  while (buffer_.size() < kReadAheadBytes) {
+  bool left = false;
+  while (!left && buffer_.size() < kReadAheadBytes) {
     const auto [failure, n_read] =
         co_await stream_.socket().async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
-    if (failure) break;
+    left = failure.failed();
     buffer_.commit(n_read);
   }
-  // One that only closed its sending side still gets an answer which is on its way.
-  while (answered_ && !streaming_) {
+  // One that sends too far ahead is there; one that only closed its sending side still gets an answer on its way.
+  while (!left || (answered_ && !streaming_)) {
     asio::steady_timer until_handled(strand_, asio::steady_timer::time_point::max());
     co_await until_handled.async_wait(asio::use_awaitable);
   }

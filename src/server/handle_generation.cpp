@@ -15,8 +15,13 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+struct ChatJob {
+  AnswerJob answer;
+  bool has_tools = false;
+};
+
 // The request's JSON and text are gone when the sequences start.
-AnswerJob chat_job(const std::string& text, const Service& service) {
+ChatJob chat_job(const std::string& text, const Service& service) {
   const json::object body = parse_body(text);
   check_model(body, service);
   ChatRequest request = read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
@@ -24,7 +29,7 @@ AnswerJob chat_job(const std::string& text, const Service& service) {
   job.prompts.push_back(chat_prompt_tokens(request, service));
   job.prompt_field = "messages";
   job.options = std::move(request.options);
-  return job;
+  return {std::move(job), !request.tools.empty()};
 }
 
 AnswerJob completion_job(const std::string& text, const Service& service, std::vector<std::string>& echoes) {
@@ -52,9 +57,9 @@ AnswerJob completion_job(const std::string& text, const Service& service, std::v
 }  // namespace
 
 asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
-  AnswerJob job = chat_job(connection.request().body(), service);
-  ChatAnswer format(service.format, service.model.tokenizer);
-  co_await answer(connection, service, std::move(job), format);
+  ChatJob job = chat_job(connection.request().body(), service);
+  ChatAnswer format(service.format, service.model.tokenizer, job.has_tools);
+  co_await answer(connection, service, std::move(job.answer), format);
 }
 
 asio::awaitable<void> handle_completions(Connection& connection, const Service& service) {

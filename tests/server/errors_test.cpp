@@ -114,6 +114,7 @@ TEST_F(Errors, ErrorsAfterTheStreamBeganComeInBand) {
   EXPECT_EQ(streamed.status, 200u);
   const auto chunks = streamed.chunks();
   EXPECT_EQ(chunks.back().at("error").at("message"), "engine: broke");
+  EXPECT_NE(streamed.body.find(R"("content":"Hello")"), std::string::npos) << streamed.body;  // what came before it
 }
 
 TEST_F(Errors, ContextOverflowSaysTheCounts) {
