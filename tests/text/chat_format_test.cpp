@@ -236,7 +236,6 @@ TEST(ChatMessages, PartsAreJoinedForTemplatesThatReadStrings) {
 
 TEST(ChatMessages, DeveloperIsSystemAndReasoningHasItsLongName) {
   EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {}).at("role"), "system");
-  EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {.keeps_developer = true}).at("role"), "developer");
   EXPECT_EQ(prepared(R"({"role":"assistant","content":"a","reasoning":"r"})", {}).at("reasoning_content"), "r");
 }
 
