@@ -45,7 +45,7 @@ void read_chat(const boost::json::object& body) {
   check_options(request.options);
   require(!request.messages.empty());
   for (const bool flag : {false, true}) {
-    const text::MessageRules rules{flag, flag, flag};
+    const text::MessageRules rules{flag, flag};
     const boost::json::array messages = text::prepare_messages(request.messages, rules);
     require(messages.size() == request.messages.size());
     for (const boost::json::value& message : messages) require(message.at("role").is_string());

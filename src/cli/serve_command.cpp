@@ -74,12 +74,14 @@ class Serve final : public Command {
   int run() override {
     StopSignals signals;
     std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error of its connection
+    for (const std::string& key : server_.api_keys)
+      if (key.empty()) throw Error(ErrorKind::usage, "--api-key is empty; give a key, or leave the flag out");
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
     check_address(server_.host, server_.port);
     const TextModel text = TextModel::load(model_);
     options.other_memory = text.memory();
-    options.other_memory.push_back({"server buffers", server_bytes(), 0});
+    options.other_memory.push_back({"server buffers", server::planned_bytes(server_), 0});
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
     const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
@@ -105,14 +107,6 @@ class Serve final : public Command {
   }
 
  private:
-  // What requests may hold at the same time: bodies up to their common limit, and for each connection its header and
-  // what is written to it.
-  int64_t server_bytes() const {
-    constexpr int64_t kWrittenBytes = 64 << 10;
-    return int64_t(server_.max_bodies_bytes) +
-           server_.max_connections * (int64_t(server_.max_header_bytes) + kWrittenBytes);
-  }
-
   // Keeps what the plan came to, so that loading comes to the same. A plan that does not fit is refused there.
   void show_plan(EngineOptions& options, Backend& backend, const TextModel& text) const {
     const ModelFiles files = ModelFiles::open(model_);
@@ -126,12 +120,8 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
-  server::ServerOptions server_ = [] {
-    server::ServerOptions options;
-    options.port = 8000;
-    return options;
-  }();
-  int grace_s_ = 30;
+  server::ServerOptions server_;
+  int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
   SamplingFlags sampling_;
   CommonOptions common_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
 
 #include "server/connection.h"
@@ -15,6 +16,9 @@ namespace {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kShortestWait(1);
 
 class Answer {
  public:
@@ -50,21 +54,22 @@ class Answer {
     for (size_t i = 0; i < choices_.size(); ++i) append(frames, format_.opening(static_cast<int>(i)));
     co_await connection_.send_events(std::exchange(frames, {}));
 
-    while (!sequences_.all_ended()) {
-      const bool notified = co_await connection_.wait(service_.options.ping_interval);
-      for (SequenceEvent& event : sequences_.take()) {
-        const auto index = static_cast<int>(event.sequence);
-        const ChoicePiece piece = read(event);
-        append(frames, format_.piece(index, piece));
-        const Choice& choice = choices_[event.sequence];
-        if (!choice.finished()) continue;
-        const ChoicePiece rest{{}, piece.deltas.empty() ? piece.scores : std::vector<ScoredToken>()};
-        json::object chunk = envelope(true, format_.closing(index, rest, choice.finish_reason()));
-        if (sequences_.all_ended()) chunk["timings"] = timings_of(choices_);
-        append(frames, chunk);
+    const std::chrono::milliseconds ping_interval = service_.options.ping_interval;
+    auto next_ping = Clock::now() + ping_interval;
+    while (n_finished_ < choices_.size()) {
+      co_await connection_.wait(std::max(ceil<std::chrono::milliseconds>(next_ping - Clock::now()), kShortestWait));
+      std::exception_ptr failure;  // told after what was built before it
+      try {
+        for (SequenceEvent& event : sequences_.take()) append(frames, event);
+      } catch (...) {
+        failure = std::current_exception();
       }
-      if (!notified && frames.empty()) frames = ": keep-alive\n\n";
-      if (!frames.empty()) co_await connection_.send_events(std::exchange(frames, {}));
+      if (frames.empty() && Clock::now() >= next_ping) frames = ": keep-alive\n\n";
+      if (!frames.empty()) {
+        co_await connection_.send_events(std::exchange(frames, {}));
+        next_ping = Clock::now() + ping_interval;
+      }
+      if (failure) std::rethrow_exception(failure);
     }
 
     if (job_.options.include_usage) {
@@ -142,6 +147,20 @@ class Answer {
     return object;
   }
 
+  // What an event adds to the stream.
+  void append(std::string& frames, SequenceEvent& event) {
+    const auto index = static_cast<int>(event.sequence);
+    const ChoicePiece piece = read(event);
+    append(frames, format_.piece(index, piece));
+    const Choice& choice = choices_[event.sequence];
+    if (!choice.finished()) return;
+    ++n_finished_;
+    const ChoicePiece rest{{}, piece.deltas.empty() ? piece.scores : std::vector<ScoredToken>()};
+    json::object chunk = envelope(true, format_.closing(index, rest, choice.finish_reason()));
+    if (n_finished_ == choices_.size() && !job_.options.include_usage) chunk["timings"] = timings_of(choices_);
+    append(frames, chunk);
+  }
+
   static void append(std::string& frames, const json::object& chunk) {
     frames += "data: ";
     frames += json_text(chunk);
@@ -158,6 +177,7 @@ class Answer {
   AnswerFormat& format_;
   Sequences sequences_;
   std::vector<Choice> choices_;
+  size_t n_finished_ = 0;  // of them, in a stream
   const std::string id_;
   const int64_t created_;
 };

@@ -7,14 +7,16 @@ namespace paro::server {
 
 class ChatAnswer : public AnswerFormat {
  public:
-  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer)
-      : format_(format), tokenizer_(tokenizer) {}
+  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls)
+      : format_(format), tokenizer_(tokenizer), reads_calls_(reads_calls) {}
 
   std::string_view id_prefix() const override { return "chatcmpl-"; }
   std::string_view object_name(bool is_chunk) const override {
     return is_chunk ? "chat.completion.chunk" : "chat.completion";
   }
-  std::unique_ptr<text::ChatParser> make_parser() const override { return format_.make_parser(tokenizer_); }
+  std::unique_ptr<text::ChatParser> make_parser() const override {
+    return format_.make_parser(tokenizer_, reads_calls_);
+  }
 
   std::vector<boost::json::object> opening(int index) override;
   std::vector<boost::json::object> piece(int index, const ChoicePiece& piece) override;
@@ -27,6 +29,7 @@ class ChatAnswer : public AnswerFormat {
 
   const text::ChatFormat& format_;
   const text::Tokenizer& tokenizer_;
+  const bool reads_calls_;
   std::vector<int> n_calls_;  // started so far, of each choice
 };
 

@@ -72,7 +72,8 @@ void check_tool(const json::value& value, const std::string& at) {
   const JsonFields function(*object, at + ".function.");
   if (function.string("name").value_or("").empty()) throw invalid_field(at + ".function.name", "is missing");
   function.string("description");
-  function.object("parameters");
+  if (const json::object* parameters = function.object("parameters"))
+    JsonFields(*parameters, at + ".function.parameters.").object("properties");
 }
 
 // Whether the tools are shown to the model.
@@ -102,7 +103,7 @@ void read_logprobs(const JsonFields& fields, SamplingOptions& sampling) {
 
 ChatRequest read_chat_request(const json::object& body, const SamplingOptions& defaults, int vocab_size) {
   const JsonFields fields(body);
-  ChatRequest request;
+  ChatRequest request(body.storage());
   const json::array* messages = fields.array("messages");
   if (messages == nullptr || messages->empty()) throw invalid_field("messages", "must have at least one message");
   for (size_t i = 0; i < messages->size(); ++i) check_message((*messages)[i], fmt::format("messages[{}]", i));

@@ -10,6 +10,9 @@
 namespace paro::server {
 
 struct ChatRequest {
+  explicit ChatRequest(const boost::json::storage_ptr& memory)
+      : messages(memory), tools(memory), template_variables(memory) {}
+
   boost::json::array messages;
   boost::json::array tools;                // empty: none, or tool_choice none
   boost::json::object template_variables;  // chat_template_kwargs, enable_thinking among them

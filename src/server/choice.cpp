@@ -40,15 +40,17 @@ ChoicePiece Choice::push(const SampledToken& token) {
 
 ChoicePiece Choice::finish(const GenerationEnd& end) {
   ChoicePiece piece;
+  bool cut_off = false;  // by the length, and not right behind a call
   if (!stopped()) {
     n_tokens_ = std::max(n_tokens_, end.n_generated_tokens);
     piece.deltas = cut(parser_->finish());
     emit(held_kind_, matcher_.flush(), piece.deltas);
+    cut_off = end.reason == FinishReason::length && (n_calls_ == 0 || is_text(held_kind_));
   }
   piece.scores = take_scores(!stopped());
   finished_ = true;
   end_ = end;
-  finish_reason_ = n_calls_ > 0 ? "tool_calls" : !stopped() && end.reason == FinishReason::length ? "length" : "stop";
+  finish_reason_ = cut_off ? "length" : n_calls_ > 0 ? "tool_calls" : "stop";
   return piece;
 }
 

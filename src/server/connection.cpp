@@ -1,6 +1,7 @@
 #include "server/connection.h"
 
 #include <algorithm>
+#include <bit>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/json_fields.h"
 #include "server/json_text.h"
 #include "server/routes.h"
 
@@ -28,8 +30,8 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace json = boost::json;
 
-constexpr size_t kReadAheadBytes = 64 << 10;   // of a client's next requests while one is answered
-constexpr uint64_t kFreeBodyBytes = 64 << 10;  // bodies up to this size are not counted
+constexpr size_t kReadAheadBytes = 64 << 10;  // of a client's next requests while one is answered
+constexpr uint64_t kReadBytes = 64 << 10;     // of a body at one time
 constexpr std::chrono::seconds kLingerTime(2);
 
 bool is_json_failure(const boost::system::system_error& error) {
@@ -44,7 +46,7 @@ void set_common_fields(http::response<Body>& response, bool keeps_alive, const H
   if (response.result() == http::status::service_unavailable) response.set(http::field::retry_after, "1");
   if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
   if (request.method() == http::verb::options) {
-    response.set(http::field::access_control_allow_methods, "GET, POST, OPTIONS");
+    response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, OPTIONS");
     const auto headers = request[http::field::access_control_request_headers];
     response.set(http::field::access_control_allow_headers, headers.empty() ? "*" : headers);
     response.set(http::field::access_control_max_age, "86400");
@@ -53,15 +55,12 @@ void set_common_fields(http::response<Body>& response, bool keeps_alive, const H
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Strand strand, const Service& service,
-                       std::atomic<uint64_t>& n_body_bytes)
+Connection::Connection(asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool)
     : service_(service),
       strand_(std::move(strand)),
       stream_(std::move(socket)),
       wakeup_(std::make_shared<Wakeup>(strand_)),
-      n_body_bytes_(n_body_bytes) {}
-
-Connection::~Connection() { release_body(); }
+      memory_(pool) {}
 
 asio::awaitable<void> Connection::run() {
   try {
@@ -133,15 +132,11 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     }
   }
   if (!refusal && !parser.is_done()) {
-    if (!reserve_body(parser.content_length().value_or(options.max_body_bytes)))
-      refusal = ApiError(Error(ErrorKind::unavailable, "server: too many large requests at once; try again"));
-  }
-  if (!refusal && !parser.is_done()) {
-    if (expects_continue(parser.get())) {
-      http::response<http::empty_body> response(http::status::continue_, 11);
-      co_await http::async_write(stream_, response, asio::use_awaitable);
+    try {
+      co_await read_body(parser, failure);
+    } catch (const ApiError& error) {
+      refusal = error;
     }
-    co_await http::async_read(stream_, buffer_, parser, or_failure());
     if (failure) refusal = api_error_of(failure, options.max_body_bytes);
     if (failure && !refusal) co_return Reading::ended;
   }
@@ -153,10 +148,27 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
   if (parser.is_header_done()) {
     request_.method_string(parser.get().method_string());
     request_.version(parser.get().version());
+    request_.target(parser.get().target());
   }
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
+}
+
+// Its memory is charged before it comes: at once where its length is told, else as it grows.
+asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::error_code& failure) {
+  const auto length = parser.content_length();
+  memory_.set_body_bytes(length.value_or(0));
+  if (expects_continue(parser.get())) {
+    http::response<http::empty_body> response(http::status::continue_, 11);
+    co_await http::async_write(stream_, response, asio::use_awaitable);
+  }
+  parser.eager(true);
+  while (!parser.is_done() && !failure) {
+    const uint64_t n_read = parser.get().body().size();
+    if (!length) memory_.set_body_bytes(std::min(std::bit_ceil(n_read + kReadBytes), service_.options.max_body_bytes));
+    co_await http::async_read_some(stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
+  }
 }
 
 // What can be refused before the body is read.
@@ -164,8 +176,9 @@ void Connection::check_header(const HttpHeader& header) const {
   if (header.method() == http::verb::options) return;
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
   const std::vector<std::string>& keys = service_.options.api_keys;
-  const bool is_open = path == "/health";
-  if (!is_open && !keys.empty() && !has_key(header, keys)) {
+  const Route* found = route_at(path);
+  const bool needs_key = found == nullptr || found->needs_key;
+  if (needs_key && !keys.empty() && !has_key(header, keys)) {
     throw ApiError(401, "authentication_error", "invalid_api_key",
                    "request: the API key is missing or wrong; send it as Authorization: Bearer KEY");
   }
@@ -219,14 +232,15 @@ asio::awaitable<void> Connection::report(const ApiError& error) {
 
 // Ends when the client has left. What it sends ahead is kept for the next request.
 asio::awaitable<void> Connection::watch() {
-  while (buffer_.size() < kReadAheadBytes) {
+  bool left = false;
+  while (!left && buffer_.size() < kReadAheadBytes) {
     const auto [failure, n_read] =
         co_await stream_.socket().async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
-    if (failure) break;
+    left = failure.failed();
     buffer_.commit(n_read);
   }
-  // One that only closed its sending side still gets an answer which is on its way.
-  while (answered_ && !streaming_) {
+  // One that sends too far ahead is there; one that only closed its sending side still gets an answer on its way.
+  while (!left || (answered_ && !streaming_)) {
     asio::steady_timer until_handled(strand_, asio::steady_timer::time_point::max());
     co_await until_handled.async_wait(asio::use_awaitable);
   }
@@ -246,7 +260,9 @@ asio::awaitable<void> Connection::hang_up() {
 asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
   http::response<http::string_body> response(static_cast<http::status>(status), request_.version());
   response.set(http::field::content_type, "application/json");
-  if (status == 405) response.set(http::field::allow, request_.method() == http::verb::get ? "POST" : "GET");
+  if (status == 405)
+    if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
+      response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
   if (draining_) keeps_alive_ = false;
   set_common_fields(response, keeps_alive_, request_);
   response.body() = json_text(body);
@@ -254,7 +270,12 @@ asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
   release_body();
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
-  co_await http::async_write(stream_, response, asio::use_awaitable);
+  http::response_serializer<http::string_body> serializer(response);
+  if (request_.method() == http::verb::head) {
+    co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+  } else {
+    co_await http::async_write(stream_, serializer, asio::use_awaitable);
+  }
 }
 
 asio::awaitable<void> Connection::respond_empty(unsigned status) {
@@ -325,19 +346,15 @@ void Connection::close() {
   asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
 }
 
-bool Connection::reserve_body(uint64_t size_bytes) {
-  if (size_bytes <= kFreeBodyBytes) return true;
-  if (n_body_bytes_.fetch_add(size_bytes) + size_bytes > service_.options.max_bodies_bytes) {
-    n_body_bytes_.fetch_sub(size_bytes);
-    return false;
-  }
-  n_reserved_bytes_ = size_bytes;
-  return true;
+json::object Connection::take_json() {
+  json::object body = parse_body(request_.body(), &memory_);
+  release_body();
+  return body;
 }
 
 void Connection::release_body() {
   std::string().swap(request_.body());
-  n_body_bytes_.fetch_sub(std::exchange(n_reserved_bytes_, 0));
+  memory_.set_body_bytes(0);
 }
 
 }  // namespace paro::server

@@ -3,17 +3,18 @@
 // whatever it waits for.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "server/http_request.h"
+#include "server/request_memory.h"
 #include "server/service.h"
 #include "server/wakeup.h"
 
@@ -21,10 +22,8 @@ namespace paro::server {
 
 class Connection : public std::enable_shared_from_this<Connection> {  // shared by its coroutine and the server's list
  public:
-  // `n_body_bytes` counts the bodies of all connections.
-  Connection(boost::asio::ip::tcp::socket socket, Strand strand, const Service& service,
-             std::atomic<uint64_t>& n_body_bytes);
-  ~Connection();
+  // `pool` is for the requests of all connections.
+  Connection(boost::asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool);
 
   boost::asio::awaitable<void> run();  // until the connection ends; throws nothing
 
@@ -37,7 +36,8 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   void close();
 
   // For handlers, on the strand.
-  const HttpRequest& request() const { return request_; }  // its body until the answer begins
+  const HttpRequest& request() const { return request_; }
+  boost::json::object take_json();  // the body, whose text is gone then; made of memory that lives as long as this
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
   boost::asio::awaitable<void> respond_empty(unsigned status);
   boost::asio::awaitable<void> begin_events();
@@ -53,13 +53,13 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
 
   boost::asio::awaitable<void> serve_requests();
   boost::asio::awaitable<Reading> read_request();
+  boost::asio::awaitable<void> read_body(HttpParser& parser, boost::system::error_code& failure);
   boost::asio::awaitable<void> handle();
   boost::asio::awaitable<void> dispatch();
   boost::asio::awaitable<void> watch();
   boost::asio::awaitable<void> report(const ApiError& error);
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
-  bool reserve_body(uint64_t size_bytes);
   void release_body();
 
   const Service& service_;
@@ -67,8 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Wakeup> wakeup_;
-  std::atomic<uint64_t>& n_body_bytes_;
-  uint64_t n_reserved_bytes_ = 0;
+  RequestMemory memory_;
 
   HttpRequest request_;
   bool keeps_alive_ = false;  // after this answer

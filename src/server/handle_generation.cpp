@@ -15,20 +15,25 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+struct ChatJob {
+  AnswerJob answer;
+  bool has_tools = false;
+};
+
 // The request's JSON and text are gone when the sequences start.
-AnswerJob chat_job(const std::string& text, const Service& service) {
-  const json::object body = parse_body(text);
+ChatJob chat_job(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
   check_model(body, service);
   ChatRequest request = read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   AnswerJob job;
   job.prompts.push_back(chat_prompt_tokens(request, service));
   job.prompt_field = "messages";
   job.options = std::move(request.options);
-  return job;
+  return {std::move(job), !request.tools.empty()};
 }
 
-AnswerJob completion_job(const std::string& text, const Service& service, std::vector<std::string>& echoes) {
-  const json::object body = parse_body(text);
+AnswerJob completion_job(Connection& connection, const Service& service, std::vector<std::string>& echoes) {
+  const json::object body = connection.take_json();
   check_model(body, service);
   CompletionRequest request =
       read_completion_request(body, service.default_sampling, service.model.engine.info().vocab_size);
@@ -52,14 +57,14 @@ AnswerJob completion_job(const std::string& text, const Service& service, std::v
 }  // namespace
 
 asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
-  AnswerJob job = chat_job(connection.request().body(), service);
-  ChatAnswer format(service.format, service.model.tokenizer);
-  co_await answer(connection, service, std::move(job), format);
+  ChatJob job = chat_job(connection, service);
+  ChatAnswer format(service.format, service.model.tokenizer, job.has_tools);
+  co_await answer(connection, service, std::move(job.answer), format);
 }
 
 asio::awaitable<void> handle_completions(Connection& connection, const Service& service) {
   std::vector<std::string> echoes;
-  AnswerJob job = completion_job(connection.request().body(), service, echoes);
+  AnswerJob job = completion_job(connection, service, echoes);
   CompletionAnswer format(service.model.tokenizer, std::move(echoes));
   co_await answer(connection, service, std::move(job), format);
 }

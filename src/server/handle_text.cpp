@@ -13,6 +13,8 @@ namespace {
 namespace asio = boost::asio;
 namespace json = boost::json;
 
+constexpr size_t kMaxTextBytes = 4 << 20;  // that is made into tokens here
+
 ChatRequest chat_request_of(const json::object& body, const Service& service) {
   return read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
 }
@@ -27,22 +29,24 @@ json::value piece_of(const text::Tokenizer& tokenizer, int32_t id) {
   return list;
 }
 
-}  // namespace
-
 // Understands llama.cpp's {content} and vLLM's {prompt} or {messages}; answers with what both give.
-asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service) {
-  const json::object body = parse_body(connection.request().body());
+json::object tokenize(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
   check_model(body, service);
   const JsonFields fields(body);
   const text::Tokenizer& tokenizer = service.model.tokenizer;
 
+  const auto encode = [&](std::string_view name, const std::string& text, bool add_special) {
+    if (text.size() > kMaxTextBytes) throw invalid_field(name, fmt::format("exceeds {} bytes", kMaxTextBytes));
+    return tokenizer.encode(text, add_special);
+  };
   std::vector<int32_t> ids;
   if (fields.find("messages")) {
-    ids = tokenizer.encode(chat_prompt(chat_request_of(body, service), service), false);
+    ids = encode("messages", chat_prompt(chat_request_of(body, service), service), false);
   } else if (const auto content = fields.string("content")) {
-    ids = tokenizer.encode(*content, fields.boolean("add_special").value_or(false));
+    ids = encode("content", *content, fields.boolean("add_special").value_or(false));
   } else if (const auto prompt = fields.string("prompt")) {
-    ids = tokenizer.encode(*prompt, fields.boolean("add_special_tokens").value_or(true));
+    ids = encode("prompt", *prompt, fields.boolean("add_special_tokens").value_or(true));
   } else {
     throw invalid_field("content", "is missing: give content, prompt or messages");
   }
@@ -63,11 +67,11 @@ asio::awaitable<void> handle_tokenize(Connection& connection, const Service& ser
   response["tokens"] = std::move(tokens);
   response["count"] = ids.size();
   response["max_model_len"] = service.model.engine.info().max_context;
-  co_await connection.respond(200, std::move(response));
+  return response;
 }
 
-asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service) {
-  const json::object body = parse_body(connection.request().body());
+json::object detokenize(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
   check_model(body, service);
   const json::array* tokens = JsonFields(body).array("tokens");
   if (tokens == nullptr) throw invalid_field("tokens", "is missing");
@@ -76,14 +80,31 @@ asio::awaitable<void> handle_detokenize(Connection& connection, const Service& s
   json::object response;
   response["content"] = text;
   response["prompt"] = text;
+  return response;
+}
+
+json::object apply_template(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
+  check_model(body, service);
+  json::object response;
+  response["prompt"] = chat_prompt(chat_request_of(body, service), service);
+  return response;
+}
+
+}  // namespace
+
+asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service) {
+  json::object response = tokenize(connection, service);
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service) {
+  json::object response = detokenize(connection, service);
   co_await connection.respond(200, std::move(response));
 }
 
 asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service) {
-  const json::object body = parse_body(connection.request().body());
-  check_model(body, service);
-  json::object response;
-  response["prompt"] = chat_prompt(chat_request_of(body, service), service);
+  json::object response = apply_template(connection, service);
   co_await connection.respond(200, std::move(response));
 }
 

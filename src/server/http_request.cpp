@@ -4,6 +4,8 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 
+#include "text/utf8.h"
+
 namespace paro::server {
 namespace {
 
@@ -64,7 +66,7 @@ std::optional<ApiError> api_error_of(boost::system::error_code failure, uint64_t
 
 std::string route_path(std::string_view target) {
   target = target.substr(0, target.find_first_of("?#"));
-  std::string path = percent_decoded(target);
+  std::string path = text::replace_invalid_utf8(percent_decoded(target));
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (path.starts_with("/v1/")) path.erase(0, 3);
   return path;
@@ -89,6 +91,7 @@ bool has_key(const HttpHeader& header, const std::vector<std::string>& keys) {
   } else {
     given = view(header["X-Api-Key"]);
   }
+  if (given.empty()) return false;
   bool known = false;
   for (const std::string& key : keys) known |= same_secret(given, key);
   return known;

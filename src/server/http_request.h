@@ -23,7 +23,7 @@ void set_limits(HttpParser& parser, uint32_t max_header_bytes, uint64_t max_body
 // What is answered to bytes that the parser refuses; nothing when the connection itself failed or ended.
 std::optional<ApiError> api_error_of(boost::system::error_code failure, uint64_t max_body_bytes);
 
-// The path of a target as the routes spell it: without query, /v1 and a slash at the end, percent-decoded.
+// The path of a target as the routes spell it: without query, /v1 and a slash at the end, percent-decoded, UTF-8.
 std::string route_path(std::string_view target);
 
 // Throws ApiError 415: a body that says it is something else than JSON.

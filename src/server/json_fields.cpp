@@ -1,6 +1,6 @@
 #include "server/json_fields.h"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/parser.hpp>
 #include <cmath>
 
 #include "server/api_error.h"
@@ -67,16 +67,19 @@ const json::object* JsonFields::object(std::string_view name) const {
   return &value->get_object();
 }
 
-json::object parse_body(std::string_view text) {
+json::object parse_body(std::string_view text, const json::storage_ptr& memory) {
   json::parse_options limits;
   limits.max_depth = kMaxDepth;
   boost::system::error_code failure;
-  json::value body = json::parse(text, failure, {}, limits);
+  json::parser parser(memory, limits);  // what is not yet in its place counts too
+  parser.reset(memory);
+  parser.write(text, failure);
   if (failure) {
     ApiError error(Error(ErrorKind::request, "request: the body is not valid JSON: {}", failure.message()));
     error.code = "invalid_json";
     throw error;
   }
+  json::value body = parser.release();
   if (!body.is_object()) throw ApiError(Error(ErrorKind::request, "request: the body must be an object"));
   return std::move(body.get_object());
 }

@@ -33,7 +33,7 @@ class JsonFields {
   std::string path_;
 };
 
-// The body of a request: a JSON object of limited depth. Throws ApiError 400.
-boost::json::object parse_body(std::string_view text);
+// The body of a request: a JSON object of limited depth, made of `memory`. Throws ApiError 400.
+boost::json::object parse_body(std::string_view text, const boost::json::storage_ptr& memory = {});
 
 }  // namespace paro::server

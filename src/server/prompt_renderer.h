@@ -16,9 +16,10 @@ class PromptRenderer {
  public:
   // `chat_template` outlives this.
   PromptRenderer(const text::ChatTemplate& chat_template, std::string bos_token, std::string eos_token,
-                 bool tool_results_as_objects);
+                 bool tool_results_as_objects, int64_t max_prompt_bytes);
 
-  // Throws Error{request} with what the template raised, Error{chat_template} when it fails.
+  // Throws Error{request} with what the template raised, Error{context_length} when it gives more than
+  // max_prompt_bytes, Error{chat_template} when it fails.
   std::string render(const ChatRequest& request) const;
 
  private:
@@ -28,6 +29,7 @@ class PromptRenderer {
   const text::ChatTemplate& template_;
   std::string bos_token_, eos_token_;
   text::MessageRules rules_;
+  text::RenderOptions limits_;
 };
 
 }  // namespace paro::server

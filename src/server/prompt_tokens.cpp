@@ -6,7 +6,7 @@ namespace paro::server {
 
 void check_model(const boost::json::object& body, const Service& service) {
   const auto name = JsonFields(body).string("model");
-  if (!name || name->empty() || *name == service.model.id || service.options.accepts_any_model_name) return;
+  if (!name || name->empty() || *name == service.model.id) return;
   ApiError error(404, "invalid_request_error", "model_not_found",
                  fmt::format("request: the model '{}' is not served here; '{}' is", *name, service.model.id));
   error.param = "model";
@@ -16,7 +16,16 @@ void check_model(const boost::json::object& body, const Service& service) {
 std::string chat_prompt(const ChatRequest& request, const Service& service) {
   if (!service.renderer)
     throw invalid_field("messages", "cannot be used: the model has no chat template; use /v1/completions");
-  return service.renderer->render(request);
+  try {
+    return service.renderer->render(request);
+  } catch (const Error& error) {
+    const int64_t max_context = service.model.engine.info().max_context;
+    if (error.kind() == ErrorKind::context_length) throw context_exceeded("messages", max_context + 1, 1, max_context);
+    // A template fails on messages that it was not written for, whether it says so itself or not.
+    ApiError refusal(Error(ErrorKind::request, "request: {}", error.message()));
+    refusal.param = "messages";
+    throw refusal;
+  }
 }
 
 std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service) {

@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include <algorithm>
 #include <array>
 
 #include "server/api_error.h"
@@ -28,18 +29,22 @@ bool matches(const Route& route, std::string_view path) {
 
 }  // namespace
 
+const Route* route_at(std::string_view path) {
+  const auto route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& r) { return matches(r, path); });
+  return route == kRoutes.end() ? nullptr : &*route;
+}
+
+std::string_view allowed_methods(const Route& route) {
+  return route.method == verb::get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+}
+
 const Route& find_route(verb method, std::string_view path) {
-  const Route* other = nullptr;
-  for (const Route& route : kRoutes) {
-    if (!matches(route, path)) continue;
-    if (route.method == method) return route;
-    other = &route;
-  }
-  if (other == nullptr)
+  const Route* route = route_at(path);
+  if (route == nullptr)
     throw ApiError(404, "not_found_error", "not_found", fmt::format("request: there is no route {}", path));
-  const std::string_view allowed = other->method == verb::get ? "GET" : "POST";
+  if (route->method == method || (route->method == verb::get && method == verb::head)) return *route;
   throw ApiError(405, "invalid_request_error", "method_not_allowed",
-                 fmt::format("request: {} takes {} only", path, allowed));
+                 fmt::format("request: {} takes {} only", path, allowed_methods(*route)));
 }
 
 }  // namespace paro::server

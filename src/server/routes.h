@@ -19,7 +19,10 @@ struct Route {
   Handler handler;
 };
 
-// Throws ApiError 404 for an unknown path, 405 for another method.
+const Route* route_at(std::string_view path);  // nullptr: there is none
+std::string_view allowed_methods(const Route& route);
+
+// HEAD is answered where GET is. Throws ApiError 404 for an unknown path, 405 for another method.
 const Route& find_route(boost::beast::http::verb method, std::string_view path);
 
 // The handlers, each in a file with its kin.

@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <algorithm>
-#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -38,6 +37,7 @@ constexpr std::chrono::milliseconds kAcceptPause(100);
 struct Server::Impl {
   Impl(ServerOptions options, ServedModel model)
       : service(std::move(options), std::move(model)),
+        pool(service.options.max_request_bytes),
         io(std::max(service.options.n_threads, 1)),
         accept_strand(asio::make_strand(io)),
         acceptor(accept_strand),
@@ -73,7 +73,7 @@ struct Server::Impl {
         co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;
       }
-      start(std::make_shared<Connection>(tcp::socket(std::move(socket)), strand, service, n_body_bytes), strand);
+      start(std::make_shared<Connection>(tcp::socket(std::move(socket)), strand, service, pool), strand);
     }
   }
 
@@ -133,12 +133,12 @@ struct Server::Impl {
   }
 
   Service service;
+  MemoryPool pool;  // outlives the connections that io holds
   asio::io_context io;
   Strand accept_strand;
   tcp::acceptor acceptor;  // used on accept_strand, as is stop_timer
   asio::steady_timer stop_timer;
   int listening_port = 0;
-  std::atomic<uint64_t> n_body_bytes{0};
 
   std::mutex mutex;                                   // guards all below
   std::set<std::shared_ptr<Connection>> connections;  // those that are served

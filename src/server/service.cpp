@@ -6,6 +6,17 @@
 #include "server/api_error.h"
 
 namespace paro::server {
+namespace {
+
+constexpr size_t kMaxTextBytes = 64 << 20;
+
+}  // namespace
+
+int64_t planned_bytes(const ServerOptions& options) {
+  constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
+  return static_cast<int64_t>(options.max_request_bytes) +
+         options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
+}
 
 Service::Service(ServerOptions server_options, ServedModel served_model)
     : options(std::move(server_options)),
@@ -14,21 +25,27 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
       default_sampling(model.engine.info().default_sampling),
       started_at(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
                      .count()) {
-  if (model.chat_template)
-    renderer.emplace(*model.chat_template, model.bos_token, model.eos_token, format.tool_results_as_objects);
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;
   for (int32_t id = 0; id < model.tokenizer.vocab_size(); ++id)
     longest_token_bytes = std::max(longest_token_bytes, model.tokenizer.token_bytes(id).size());
+  if (model.chat_template)
+    renderer.emplace(*model.chat_template, model.bos_token, model.eos_token, format.tool_results_as_objects,
+                     static_cast<int64_t>(max_text_bytes()));
+}
+
+size_t Service::max_text_bytes() const {
+  // Normalizing can shorten a text; four times the longest token leaves room for that.
+  const auto n_tokens = static_cast<size_t>(model.engine.info().max_context) + 1;
+  return std::min(4 * longest_token_bytes * n_tokens, kMaxTextBytes);
 }
 
 void Service::check_length(std::string_view text, std::string_view param) const {
-  // Normalizing can shorten a text; four times the longest token leaves room for that.
-  const size_t n_least = text.size() / (4 * longest_token_bytes);
-  const auto max_context = static_cast<size_t>(model.engine.info().max_context);
-  if (n_least > max_context)
-    throw context_exceeded(param, static_cast<int64_t>(n_least), 1, static_cast<int64_t>(max_context));
+  if (text.size() <= max_text_bytes()) return;
+  const int64_t max_context = model.engine.info().max_context;
+  const auto n_least = static_cast<int64_t>(text.size() / (4 * longest_token_bytes));
+  throw context_exceeded(param, std::max(n_least, max_context + 1), 1, max_context);
 }
 
 }  // namespace paro::server

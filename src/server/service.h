@@ -17,25 +17,27 @@ namespace paro::server {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 8080;                    // 0: any free one
+  int port = 8000;                    // 0: any free one
   std::vector<std::string> api_keys;  // empty: none is asked for
-  bool accepts_any_model_name = false;
 
   // Over the model's own defaults, under what a request says.
   std::optional<float> temperature, top_p;
   std::optional<int> top_k;
 
   int n_threads = 2;  // for HTTP; inference has its own
-  int max_connections = 256;
+  int max_connections = 128;
   uint32_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 32 << 20;
-  uint64_t max_bodies_bytes = 32 << 20;  // of all larger requests that are being read or answered
+  uint64_t max_request_bytes = 64 << 20;  // of all requests that are being read: larger bodies and JSON trees
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds read_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
   std::chrono::milliseconds ping_interval = std::chrono::seconds(15);
-  std::chrono::milliseconds grace = std::chrono::seconds(10);
+  std::chrono::milliseconds grace = std::chrono::seconds(30);
 };
+
+// What the memory plan has to leave for requests and answers.
+int64_t planned_bytes(const ServerOptions& options);
 
 // The engine, tokenizer and template are the caller's and outlive the server.
 struct ServedModel {
@@ -48,6 +50,9 @@ struct ServedModel {
 
 struct Service {
   Service(ServerOptions server_options, ServedModel served_model);
+
+  // Text beyond this many bytes cannot fit the context.
+  size_t max_text_bytes() const;
 
   // 400 when no number of tokens that the context has could hold `text`; spares tokenizing what cannot be served.
   void check_length(std::string_view text, std::string_view param) const;

@@ -30,7 +30,7 @@ class PlainParser : public ChatParser {
 // The table: one row for each format.
 const std::array kFormats{
     ChatFormat{"gemma4", gemma4_markers(), true, make_gemma4_parser},
-    ChatFormat{"plain", {}, false, make_plain_parser},
+    ChatFormat{"plain", {}, false, [](const Tokenizer& tokenizer, bool) { return make_plain_parser(tokenizer); }},
 };
 
 }  // namespace

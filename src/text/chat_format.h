@@ -37,7 +37,12 @@ struct ChatFormat {
   std::string_view name;
   std::span<const std::string_view> markers;  // a tokenizer with all of them speaks this format
   bool tool_results_as_objects = false;       // its templates print a tool's JSON object natively
-  std::unique_ptr<ChatParser> (*make_parser)(const Tokenizer& tokenizer) = nullptr;
+  std::unique_ptr<ChatParser> (*make)(const Tokenizer& tokenizer, bool reads_calls) = nullptr;
+
+  // Without `reads_calls`, for a model that was offered no tools, the words of a call are content.
+  std::unique_ptr<ChatParser> make_parser(const Tokenizer& tokenizer, bool reads_calls = true) const {
+    return make(tokenizer, reads_calls);
+  }
 };
 
 // Most particular first; the last one fits every tokenizer.

@@ -14,7 +14,7 @@ std::optional<json::object> parsed_object(const json::value& value) {
   const json::string* text = value.if_string();
   if (text == nullptr) return std::nullopt;
   boost::system::error_code failure;
-  json::value parsed = json::parse(*text, failure);
+  json::value parsed = json::parse(*text, failure, value.storage());
   if (failure || !parsed.is_object()) return std::nullopt;
   return std::move(parsed.get_object());
 }
@@ -35,14 +35,14 @@ void parse_arguments(json::array& calls) {
     json::object* object = call.if_object();
     json::value* function = object ? object->if_contains("function") : nullptr;
     if (function == nullptr || !function->is_object()) continue;
-    json::value* arguments = function->get_object().if_contains("arguments");
-    if (arguments == nullptr) continue;
-    if (std::optional<json::object> parsed = parsed_object(*arguments)) *arguments = std::move(*parsed);
+    json::value& arguments = function->get_object()["arguments"];
+    if (arguments.is_null()) arguments.emplace_object();
+    if (std::optional<json::object> parsed = parsed_object(arguments)) arguments = std::move(*parsed);
   }
 }
 
 json::object prepare(json::object message, const MessageRules& rules) {
-  if (message["role"] == "developer" && !rules.keeps_developer) message["role"] = "system";
+  if (message["role"] == "developer") message["role"] = "system";
   const bool is_tool = message["role"] == "tool";
 
   if (json::value* content = message.if_contains("content")) {
@@ -62,7 +62,7 @@ json::object prepare(json::object message, const MessageRules& rules) {
 }  // namespace
 
 json::array prepare_messages(const json::array& messages, const MessageRules& rules) {
-  json::array prepared;
+  json::array prepared(messages.storage());
   prepared.reserve(messages.size());
   for (const json::value& message : messages) prepared.push_back(prepare(message.as_object(), rules));
   return prepared;

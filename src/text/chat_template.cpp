@@ -15,8 +15,8 @@ namespace {
 // Real templates are smaller than 100 KiB.
 constexpr size_t kMaxSourceBytes = size_t(1) << 20;
 
-Error at_line(int line, const std::string& message) {
-  return Error(ErrorKind::chat_template, "chat template line {}: {}", line, message);
+Error at_line(int line, const std::string& message, ErrorKind kind = ErrorKind::chat_template) {
+  return Error(kind, "chat template line {}: {}", line, message);
 }
 
 }  // namespace
@@ -67,6 +67,8 @@ std::string ChatTemplate::render(const boost::json::object& context, const Rende
     return jinja::Interpreter(impl_->tree, dict, runtime).render();
   } catch (const jinja::Raised& raised) {
     throw Error(ErrorKind::request, raised.message());
+  } catch (const jinja::OutputTooLong& failure) {
+    throw at_line(runtime.line, failure.message(), ErrorKind::context_length);
   } catch (const jinja::Failure& failure) {
     throw at_line(runtime.line, failure.message());
   }

@@ -30,7 +30,8 @@ class ChatTemplate {
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
   // `context` holds the variables: messages, tools, add_generation_prompt, bos_token, ... Objects keep their order.
-  // Throws Error{chat_template}; what the template itself raises (raise_exception) is Error{request} with its message.
+  // Throws Error{chat_template}, and Error{context_length} beyond max_output_bytes; what the template itself raises
+  // (raise_exception) is Error{request} with its message.
   // Several threads may render one template.
   std::string render(const boost::json::object& context, const RenderOptions& options = {}) const;
 

@@ -19,8 +19,9 @@ constexpr std::string_view kThoughtHeader = "thought\n";
 
 class Gemma4Parser : public ChatParser {
  public:
-  explicit Gemma4Parser(const Tokenizer& tokenizer)
+  Gemma4Parser(const Tokenizer& tokenizer, bool reads_calls)
       : tokenizer_(tokenizer),
+        reads_calls_(reads_calls),
         channel_open_(marker(tokenizer, kChannelOpen)),
         channel_close_(marker(tokenizer, kChannelClose)),
         call_open_(marker(tokenizer, kCallOpen)),
@@ -41,11 +42,11 @@ class Gemma4Parser : public ChatParser {
       state_ = State::thought_header;
     } else if (id == call_open_) {
       end_segment(Ending::cut);
-      state_ = State::call;
+      if (reads_calls_) state_ = State::call;
     } else if (id == channel_close_) {
       end_segment(in_thought() ? Ending::closed : Ending::cut);
     } else if (id == call_close_) {
-      end_segment(state_ == State::call ? Ending::closed : Ending::cut);
+      end_segment(Ending::cut);
     } else if (id == response_open_ || id == response_close_) {
       end_segment(Ending::cut);
     } else {
@@ -120,29 +121,28 @@ class Gemma4Parser : public ChatParser {
     flush_decoder();
     const bool closed = ending == Ending::closed;
     if (state_ == State::thought && held_newline_ && !closed) emit(ChatDelta::Kind::reasoning, "\n");
-    if (state_ == State::call) end_call(closed);
+    if (state_ == State::call) end_call();
     header_.clear();
     call_.clear();
     held_newline_ = false;
     state_ = State::content;
   }
 
-  void end_call(bool closed) {
-    if (std::optional<Gemma4Call> call = closed ? parse_gemma4_call(call_) : std::nullopt) {
+  void end_call() {
+    if (std::optional<Gemma4Call> call = parse_gemma4_call(call_)) {
       deltas_.push_back({ChatDelta::Kind::call_started, std::move(call->name)});
       deltas_.push_back({ChatDelta::Kind::call_arguments, std::move(call->arguments)});
       deltas_.push_back({ChatDelta::Kind::call_ended, {}});
       return;
     }
-    std::string written(kCallOpen);
-    for (const char c : call_) written += c == kGemma4Quote ? kQuote : std::string_view(&c, 1);
-    if (closed) written += kCallClose;
-    emit(ChatDelta::Kind::content, std::move(written));
+    std::erase(call_, kGemma4Quote);
+    emit(ChatDelta::Kind::content, std::exchange(call_, {}));
   }
 
   bool in_thought() const { return state_ == State::thought || state_ == State::thought_header; }
 
   const Tokenizer& tokenizer_;
+  const bool reads_calls_;
   const int32_t channel_open_, channel_close_, call_open_, call_close_, quote_, response_open_, response_close_;
   std::optional<StreamDecoder> decoder_;
   State state_ = State::content;
@@ -306,8 +306,8 @@ class CallReader {
 
 std::span<const std::string_view> gemma4_markers() { return kMarkers; }
 
-std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer) {
-  return std::make_unique<Gemma4Parser>(tokenizer);
+std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer, bool reads_calls) {
+  return std::make_unique<Gemma4Parser>(tokenizer, reads_calls);
 }
 
 std::optional<Gemma4Call> parse_gemma4_call(std::string_view text) { return CallReader(text).read(); }

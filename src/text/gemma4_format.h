@@ -15,8 +15,9 @@ namespace paro::text {
 
 std::span<const std::string_view> gemma4_markers();
 
-// A call is shown once it is complete and well-formed; the text of any other comes out as content, markers included.
-std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer);
+// A call is shown once it is complete and well-formed, if need be without its closing marker; the text of any other
+// comes out as content, without markers.
+std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer, bool reads_calls = true);
 
 struct Gemma4Call {
   std::string name;

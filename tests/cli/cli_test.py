@@ -366,6 +366,10 @@ def wait_for(url: str, server: subprocess.Popen, timeout_s: float = 60) -> None:
             time.sleep(0.05)
 
 
+def test_serve_refuses_an_empty_key() -> None:
+    assert "--api-key" in refused("serve", DEMO, "--port", 0, "--api-key", "", code=MISUSED)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serve_serves_and_stops_in_order(sign: signal.Signals) -> None:
     port = free_port()

@@ -5,6 +5,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::string_view kTools = R"("tools":[{"type":"function","function":{"name":"add"}}])";
+
 class ChatCompletions : public ServerTest {};
 
 std::string joined(const std::vector<json::value>& chunks, std::string_view member) {
@@ -103,6 +105,28 @@ TEST_F(ChatCompletions, SlowPrefillIsCoveredByKeepAliveComments) {
   EXPECT_EQ(joined(answer.chunks(), "content"), "late");
 }
 
+TEST_F(ChatCompletions, TextThatIsHeldBackIsCoveredByKeepAliveComments) {
+  options.ping_interval = std::chrono::milliseconds(30);
+  engine.script = [](const GenerationRequest&) {
+    return Script{.tokens = tokens_of("<|tool_call>call:add{a:1,b:[1,2,3,4,5,6,7,8,9,10]}<tool_call|>"),
+                  .per_token = std::chrono::milliseconds(10)};
+  };
+  start();
+  const HttpAnswer answer = chat(fmt::format(R"("stream":true,{})", kTools));
+  EXPECT_NE(answer.body.find("\n\n: keep-alive\n\n"), std::string::npos) << answer.body;
+  EXPECT_EQ(answer.chunks().back().at("choices").at(0).at("finish_reason"), "tool_calls");
+}
+
+TEST_F(ChatCompletions, TimingsAreOnTheLastChunkOnly) {
+  start();
+  for (const std::string_view members :
+       {R"("n":3,"stream":true)", R"("n":3,"stream":true,"stream_options":{"include_usage":true})"}) {
+    const auto chunks = chat(members).chunks();
+    for (size_t i = 0; i < chunks.size(); ++i)
+      EXPECT_EQ(chunks[i].as_object().contains("timings"), i + 1 == chunks.size()) << chunks[i];
+  }
+}
+
 TEST_F(ChatCompletions, ThoughtsComeAsReasoningBeforeTheContent) {
   answer_with("<|channel>thought\nThis is simple.\n<channel|>It is 4.");
   start();
@@ -133,7 +157,7 @@ TEST_F(ChatCompletions, ThinkingIsAskedForByKwargsOrEffort) {
 TEST_F(ChatCompletions, ToolCallsAreParsed) {
   answer_with("<|tool_call>call:add{a:1,b:<|\"|>two<|\"|>}<tool_call|><|tool_call>call:now{}<tool_call|>");
   start();
-  const json::value choice = chat().json().at("choices").at(0);
+  const json::value choice = chat(kTools).json().at("choices").at(0);
   EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
   EXPECT_TRUE(choice.at("message").at("content").is_null());
   const json::array& calls = choice.at("message").at("tool_calls").as_array();
@@ -145,10 +169,41 @@ TEST_F(ChatCompletions, ToolCallsAreParsed) {
   EXPECT_EQ(calls[1].at("function"), (json::object{{"name", "now"}, {"arguments", "{}"}}));
 }
 
+TEST_F(ChatCompletions, CallsThatEndWithoutTheirMarkerAreCallsIfComplete) {
+  answer_with("<|tool_call>call:add{a:1}");
+  start();
+  const json::value choice = chat(kTools).json().at("choices").at(0);
+  EXPECT_EQ(choice.at("finish_reason"), "tool_calls");
+  EXPECT_EQ(choice.at("message").at("tool_calls").as_array().size(), 1u);
+}
+
+TEST_F(ChatCompletions, CallsThatTheLengthCutsAreContentWithoutMarkers) {
+  for (const std::string_view before : {"", "<|tool_call>call:now{}<tool_call|>"}) {
+    const std::string text = std::string(before) + "<|tool_call>call:add{a:<|\"|>x";
+    const size_t n_tokens = tokens_of(text).size();
+    engine.script = [=](const GenerationRequest&) { return Script{.tokens = tokens_of(text), .endless = true}; };
+    if (before.empty()) start();
+    const json::value choice = chat(fmt::format(R"("max_tokens":{},{})", n_tokens, kTools)).json().at("choices").at(0);
+    EXPECT_EQ(choice.at("finish_reason"), "length");
+    EXPECT_EQ(choice.at("message").at("content"), "call:add{a:x");
+  }
+}
+
+TEST_F(ChatCompletions, CallsAreTextWhereNoToolsWereOffered) {
+  answer_with("<|tool_call>call:add{a:1}<tool_call|>");
+  start();
+  for (const std::string& members : {std::string(), fmt::format(R"("tool_choice":"none",{})", kTools)}) {
+    const json::value choice = chat(members).json().at("choices").at(0);
+    EXPECT_EQ(choice.at("finish_reason"), "stop");
+    EXPECT_EQ(choice.at("message").at("content"), "call:add{a:1}");
+    EXPECT_FALSE(choice.at("message").as_object().contains("tool_calls"));
+  }
+}
+
 TEST_F(ChatCompletions, StreamedToolCallsNameIdOnceAndIndexAlways) {
   answer_with("So:<|tool_call>call:add{a:1}<tool_call|><|tool_call>call:now{}<tool_call|>");
   start();
-  const auto chunks = chat(R"("stream":true)").chunks();
+  const auto chunks = chat(fmt::format(R"("stream":true,{})", kTools)).chunks();
   std::vector<std::string> names(2), ids(2), arguments(2);
   int64_t last_index = 0;
   for (const json::value& chunk : chunks) {

@@ -44,6 +44,17 @@ TEST_F(Connections, RequestsSentAheadAreAnsweredInOrder) {
   EXPECT_GT(client.read_answer().chunks().size(), 2u);
 }
 
+TEST_F(Connections, SendingFarAheadIsNotLeaving) {
+  engine.script = [](const GenerationRequest&) { return Script{.tokens = tokens_of("late"), .prefill = 300ms}; };
+  start();
+  HttpClient client(port());
+  const std::string padding(50000, 'a');
+  const std::string ahead = "GET /health HTTP/1.1\r\nHost: a\r\nX: " + padding + "\r\n\r\n";
+  client.write(chat_bytes("") + ahead + ahead + ahead);
+  EXPECT_EQ(client.read_answer().status, 200u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.read_answer().body, R"({"status":"ok"})");
+}
+
 TEST_F(Connections, OldClientsGetUnchunkedAnswersThatEndWithTheConnection) {
   start();
   const HttpAnswer whole = HttpClient(port()).send(verb::post, "/v1/chat/completions", chat_body(), {}, 10);

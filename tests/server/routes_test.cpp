@@ -43,6 +43,23 @@ TEST_F(Routes, ModelsTellTheWindowOfARequest) {
   EXPECT_EQ(client.get("/v1/models/other").status, 404u);
 }
 
+TEST_F(Routes, HeadIsGetWithoutItsBody) {
+  start();
+  HttpClient client(port());
+  client.write("HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  const std::string head = client.read_some();
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 200")) << head;
+  EXPECT_NE(head.find("Content-Length: 15\r\n"), std::string::npos) << head;
+  EXPECT_TRUE(head.ends_with("\r\n\r\n")) << head;
+  EXPECT_EQ(client.get("/health").status, 200u);
+}
+
+TEST_F(Routes, TokenizeTakesTextOfLimitedLength) {
+  start();
+  const std::string body = R"({"content":")" + std::string((4 << 20) + 1, 'a') + R"("})";
+  EXPECT_EQ(HttpClient(port()).post("/tokenize", body).status, 400u);
+}
+
 TEST_F(Routes, MemoryIsTheEnginesReport) {
   engine.report.plan_bytes = 100;
   engine.report.budget_bytes = 200;

@@ -156,17 +156,33 @@ TEST(Gemma4Format, EveryValueBecomesItsJson) {
   EXPECT_EQ(message.content, "");
 }
 
-TEST(Gemma4Format, MalformedCallsComeOutAsContent) {
-  for (const std::string call : {
-           "<|tool_call>call:f{a:1<tool_call|>", "<|tool_call>call:f{a:}<tool_call|>",
-           "<|tool_call>call:f{a:<|\"|>x}<tool_call|>", "<|tool_call>call:{a:1}<tool_call|>",
-           "<|tool_call>f{a:1}<tool_call|>", "<|tool_call>call:f{a:1}}<tool_call|>", "<|tool_call><tool_call|>",
-           "<|tool_call>call:f{a:1}",  // cut off
-       }) {
-    const Message message = parse("Now: " + call);
-    EXPECT_TRUE(message.calls.empty()) << call;
-    EXPECT_EQ(message.content, "Now: " + call);
+TEST(Gemma4Format, MalformedCallsComeOutAsContentWithoutMarkers) {
+  for (const std::string call :
+       {"call:f{a:1", "call:f{a:}", "call:f{a:<|\"|>x}", "call:{a:1}", "f{a:1}", "call:f{a:1}}", ""}) {
+    std::string plain = call;
+    if (const size_t quote = plain.find("<|\"|>"); quote != std::string::npos) plain.erase(quote, 5);
+    for (const std::string_view end : {"<tool_call|>", ""}) {
+      const Message message = parse("Now: <|tool_call>" + call + std::string(end));
+      EXPECT_TRUE(message.calls.empty()) << call;
+      EXPECT_EQ(message.content, "Now: " + plain);
+    }
   }
+}
+
+TEST(Gemma4Format, CompleteCallsNeedNoClosingMarker) {
+  const Message message = parse("<|tool_call>call:f{a:<|\"|>x<|\"|>}<|tool_call>call:g{}<|tool_response>");
+  ASSERT_EQ(message.calls.size(), 2u);
+  EXPECT_EQ(message.calls[0].second, R"({"a":"x"})");
+  EXPECT_EQ(message.content, "");
+  EXPECT_EQ(parse("<|tool_call>call:f{b:2}").calls.size(), 1u);
+}
+
+TEST(Gemma4Format, CallsOfAModelWithoutToolsAreText) {
+  const auto parser = make_gemma4_parser(demo_tokenizer(), false);
+  const Message message =
+      parse(*parser, demo_tokenizer().encode("So: <|tool_call>call:f{a:<|\"|>x<|\"|>}<tool_call|>.", false));
+  EXPECT_TRUE(message.calls.empty());
+  EXPECT_EQ(message.content, "So: call:f{a:x}.");
 }
 
 TEST(Gemma4Format, NestingHasALimit) {
@@ -220,7 +236,6 @@ TEST(ChatMessages, PartsAreJoinedForTemplatesThatReadStrings) {
 
 TEST(ChatMessages, DeveloperIsSystemAndReasoningHasItsLongName) {
   EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {}).at("role"), "system");
-  EXPECT_EQ(prepared(R"({"role":"developer","content":"a"})", {.keeps_developer = true}).at("role"), "developer");
   EXPECT_EQ(prepared(R"({"role":"assistant","content":"a","reasoning":"r"})", {}).at("reasoning_content"), "r");
 }
 

@@ -13,12 +13,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::string failure_of(const std::string& source, const RenderOptions& options = {}, const json::object& context = {}) {
+std::string failure_of(const std::string& source, const RenderOptions& options = {}, const json::object& context = {},
+                       ErrorKind kind = ErrorKind::chat_template) {
   try {
     const std::string text = ChatTemplate::parse(source).render(context, options);
     return "rendered " + std::to_string(text.size()) + " bytes";
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::chat_template) << error.message();
+    EXPECT_EQ(error.kind(), kind) << error.message();
     return error.message();
   }
 }
@@ -77,7 +78,7 @@ TEST(JinjaLimits, SharedValuesArePrintedOnlyWithinTheBudget) {
 TEST(JinjaLimits, OutputIsBounded) {
   RenderOptions options;
   options.max_output_bytes = 1000;
-  EXPECT_EQ(failure_of("{% for i in range(2000) %}{{ 'x' }}{% endfor %}", options),
+  EXPECT_EQ(failure_of("{% for i in range(2000) %}{{ 'x' }}{% endfor %}", options, {}, ErrorKind::context_length),
             "chat template line 1: rendering gives more than 1000 bytes");
   EXPECT_EQ(failure_of("{{ 'x' * 1000 }}", options), "rendered 1000 bytes");
 }

@@ -89,7 +89,7 @@ void Interpreter::assign(const Target& target, const Value& value, Frame& frame)
 void Interpreter::write(const Value& value, Text& out) {
   print(runtime_, value, out);
   if (int64_t(out.view().size()) > runtime_.budget.limits().output_bytes) {
-    fail("rendering gives more than {} bytes", runtime_.budget.limits().output_bytes);
+    throw OutputTooLong(fmt::format("rendering gives more than {} bytes", runtime_.budget.limits().output_bytes));
   }
 }
 

@@ -35,6 +35,12 @@ class Raised : public Failure {
   using Failure::Failure;
 };
 
+// The output exceeds its limit.
+class OutputTooLong : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
   throw Failure(fmt::format(format, std::forward<Args>(args)...));
