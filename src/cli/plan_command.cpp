@@ -1,4 +1,5 @@
-// paro plan: the memory plan of the flags, from safetensors headers where there are any, else from config.json alone.
+// paro plan: the memory plan that `serve` has with the same flags, from safetensors headers where there are any, else
+// from config.json alone.
 #include <optional>
 
 #include "cli/command.h"
@@ -8,6 +9,7 @@
 #include "cli/report_json.h"
 #include "cli/text_model.h"
 #include "engine/memory_plan.h"
+#include "server/service.h"
 
 namespace paro::cli {
 namespace {
@@ -24,6 +26,7 @@ class Plan final : public Command {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
     options.other_memory = text_memory(model_);
+    options.other_memory.push_back({"server buffers", server::planned_bytes({}), 0});
     const auto backend = common_.make_backend();
     const MemoryReport report = plan_memory(options, files.config, files.weights(), *backend).report;
     if (json_) {

@@ -20,7 +20,7 @@ constexpr int kDefaultChunk = 512;
 constexpr int kFloorChunk = 32;
 
 // Code, libraries, heap and stacks of the program itself, measured; a thread's stack is touched in few pages.
-constexpr int64_t kProgramBytes = 24 << 20;
+constexpr int64_t kProgramBytes = 16 << 20;
 constexpr int64_t kThreadBytes = 256 << 10;
 
 // Of a loading thread, when no files are there to tell.
