@@ -9,6 +9,7 @@
 
 #include "server/http_request.h"
 #include "server/routes.h"
+#include "text/utf8.h"
 
 namespace {
 
@@ -23,7 +24,8 @@ void require(bool condition) {
 
 void read_header(const HttpHeader& header) {
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
-  require(path.size() <= header.target().size());
+  require(path.size() <= 3 * header.target().size());  // a byte that is no UTF-8 becomes U+FFFD
+  require(paro::text::is_valid_utf8(path));
   try {
     find_route(header.method(), path);
   } catch (const ApiError& error) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs each for the given number of seconds over its kept inputs.
-# usage: tools/fuzz.sh SECONDS [TARGET...]
+# usage: tools/fuzz.sh SECONDS [TARGET...]      FUZZ_SEED=N in the environment makes a run repeatable
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:?usage: tools/fuzz.sh SECONDS [TARGET...]}
@@ -15,6 +15,7 @@ for target in "${targets[@]}"; do
   echo "== $target: $seconds s"
   found=build/fuzz/found/$target
   mkdir -p "$found"
-  build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  [[ -z ${FUZZ_SEED:-} ]] || rm -f "$found"/*
+  build/fuzz/fuzz/fuzz_"$target" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$found"/ "$found" fuzz/corpus/"$target" 2>&1 | tail -n 4
 done
