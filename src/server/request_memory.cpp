@@ -1,7 +1,9 @@
 #include "server/request_memory.h"
 
+#include <cstddef>
 #include <new>
 
+#include "base/check.h"
 #include "server/api_error.h"
 
 namespace paro::server {
@@ -25,11 +27,12 @@ void RequestMemory::set_body_bytes(uint64_t n_bytes) { charge(n_bytes, tree_byte
 
 void* RequestMemory::do_allocate(size_t n_bytes, size_t alignment) {
   charge(body_bytes_, tree_bytes_ + n_bytes);
-  return ::operator new(n_bytes, std::align_val_t(alignment));
+  PARO_CHECK(alignment <= alignof(std::max_align_t), "{}", alignment);
+  return ::operator new(n_bytes);
 }
 
-void RequestMemory::do_deallocate(void* memory, size_t n_bytes, size_t alignment) {
-  ::operator delete(memory, std::align_val_t(alignment));
+void RequestMemory::do_deallocate(void* memory, size_t n_bytes, size_t /*alignment*/) {
+  ::operator delete(memory);
   charge(body_bytes_, tree_bytes_ - n_bytes);
 }
 
