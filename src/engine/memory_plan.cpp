@@ -133,10 +133,12 @@ MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, 
   s.max_batch = options.max_batch > 0 ? options.max_batch : kDefaultBatch;
   if (options.prefill_chunk > 0) s.max_batch = std::min(s.max_batch, options.prefill_chunk);
   s.prefill_chunk = options.prefill_chunk > 0 ? options.prefill_chunk : std::max(kDefaultChunk, s.max_batch);
-  const auto at = [&](Sizes sizes) {
+  // Unless rows that may ask for logits are given, each sequence asks for one.
+  const auto with_logit_rows = [&](Sizes sizes) {
     sizes.max_logit_rows = options.max_logit_rows > 0 ? options.max_logit_rows : sizes.max_batch;
-    return planner.plan(sizes, budget);
+    return sizes;
   };
+  const auto at = [&](const Sizes& sizes) { return planner.plan(with_logit_rows(sizes), budget); };
 
   const Sizes wanted = s;
   MemoryPlan plan = at(s);
@@ -171,10 +173,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, 
   const auto with = [&](const char* flag, auto change) {
     EngineOptions other = options;
     change(other);
-    const MemoryPlan changed_plan = Planner(other, config, files, backend)
-                                        .plan({s.max_context, s.max_batch, s.prefill_chunk,
-                                               options.max_logit_rows > 0 ? options.max_logit_rows : s.max_batch},
-                                              budget);
+    const MemoryPlan changed_plan = Planner(other, config, files, backend).plan(with_logit_rows(s), budget);
     if (changed_plan.report.fits) {
       suggestions.push_back(fmt::format("{} ({})", flag, format_bytes(changed_plan.report.plan_bytes)));
     }
