@@ -41,6 +41,7 @@ int64_t partial_floats(const KvSpec& spec) { return kPartialHeader + round_up(sp
 // A thread's memory: scores, results of a split, and the merged results so far.
 struct Workspace {
   float* scores;   // [kMaxAttendRows, kSplitKeys]
+  int16_t* codes;  // [kMaxAttendRows, padded_dim]
   float* maxima;   // [kMaxAttendRows]
   float* sums;     // [kMaxAttendRows]
   float* values;   // [kMaxAttendRows, padded_dim]
@@ -49,6 +50,7 @@ struct Workspace {
 
   Workspace(const KvSpec& spec, Scratch& scratch) {
     scores = scratch.take<float>(kMaxAttendRows * kSplitKeys);
+    codes = scratch.take<int16_t>(spec.type == KvType::q8 ? kMaxAttendRows * round_up(spec.head_dim, kValueBlock) : 0);
     maxima = scratch.take<float>(kMaxAttendRows);
     sums = scratch.take<float>(kMaxAttendRows);
     values = scratch.take<float>(kMaxAttendRows * round_up(spec.head_dim, kValueBlock));
@@ -122,6 +124,7 @@ class Attention {
     }
     job.scale = args_.scale;
     job.scores = w.scores;
+    job.codes = w.codes;
     job.max = w.maxima;
     job.sum = w.sums;
     job.values = w.values;

@@ -111,8 +111,9 @@ struct DenseJob {
   int64_t y_stride;
 };
 
-// The cache page of one key head: K [head_dim, kPage], V [padded_dim / kValueBlock, kPage, kValueBlock], and for int8
-// the scales of both, f32 [2, kPage].
+// The cache page of one key head: K [head_dim, kPage], V [padded_dim / kValueBlock, kPage, kValueBlock]. int8 goes by
+// pairs, K [ceil(head_dim / 2), kPage, 2], V [padded_dim / kValueBlock, kPage / 2, kValueBlock, 2], with the scales of
+// both, f32 [2, kPage].
 struct KvLayout {
   Element element;
   int head_dim;
@@ -131,10 +132,11 @@ struct AttendJob {
   int begin[kMaxAttendRows];
   int end[kMaxAttendRows];
   float scale;
-  float* scores;  // scratch [kMaxAttendRows, kSplitKeys]
-  float* max;     // [n_rows] of the scores
-  float* sum;     // [n_rows] of exp(score - max)
-  float* values;  // [n_rows, padded_dim], not yet divided by sum
+  float* scores;   // scratch [kMaxAttendRows, kSplitKeys]
+  int16_t* codes;  // scratch [kMaxAttendRows, padded_dim], for int8
+  float* max;      // [n_rows] of the scores
+  float* sum;      // [n_rows] of exp(score - max)
+  float* values;   // [n_rows, padded_dim], not yet divided by sum
 };
 
 struct Kernels {

@@ -81,7 +81,7 @@ inline KvLayout kv_layout(const KvSpec& spec) {
   const int64_t size = spec.type == KvType::f32 ? 4 : spec.type == KvType::f16 ? 2 : 1;
   layout.head_dim = spec.head_dim;
   layout.padded_dim = int(round_up(spec.head_dim, kValueBlock));
-  layout.values_offset = int64_t(spec.head_dim) * kPage * size;
+  layout.values_offset = round_up(spec.head_dim, 2) * kPage * size;
   layout.scales_offset = round_up(layout.values_offset + int64_t(layout.padded_dim) * kPage * size, 64);
   return layout;
 }

@@ -62,6 +62,20 @@ struct Avx2 {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packs_epi16(x, y));
   }
 
+  static PARO_INLINE void store_i16(void* p, I v) {
+    const __m256i packed = _mm256_packs_epi32(v.a, v.b);
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+  }
+  static PARO_INLINE I load_int(const void* p) {
+    const auto* v = static_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1)};
+  }
+  static PARO_INLINE void store_int(void* p, I v) {
+    auto* to = static_cast<__m256i*>(p);
+    _mm256_storeu_si256(to, v.a);
+    _mm256_storeu_si256(to + 1, v.b);
+  }
+
   static PARO_INLINE F add(F x, F y) { return {_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)}; }
   static PARO_INLINE F sub(F x, F y) { return {_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)}; }
   static PARO_INLINE F mul(F x, F y) { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
@@ -139,6 +153,15 @@ struct Avx2 {
     return {_mm256_and_si256(v.a, m), _mm256_and_si256(v.b, m)};
   }
   static PARO_INLINE L high(L v) { return low({_mm256_srli_epi16(v.a, 4), _mm256_srli_epi16(v.b, 4)}); }
+  // 32 int8 as pairs of 16 bits, and their products with the pair x2.
+  static PARO_INLINE I load_pairs(const void* p) {
+    const auto* v = static_cast<const __m128i*>(p);
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(v)), _mm256_cvtepi8_epi16(_mm_loadu_si128(v + 1))};
+  }
+  static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
+    const __m256i x = _mm256_set1_epi32(x2);
+    return iadd(sum, {_mm256_madd_epi16(w.a, x), _mm256_madd_epi16(w.b, x)});
+  }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
   static constexpr int kTileBlocks = 1;

@@ -40,6 +40,12 @@ struct Avx512 {
     _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v));
   }
 
+  static PARO_INLINE void store_i16(void* p, I v) {
+    _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(v));
+  }
+  static PARO_INLINE I load_int(const void* p) { return _mm512_loadu_si512(p); }
+  static PARO_INLINE void store_int(void* p, I v) { _mm512_storeu_si512(p, v); }
+
   static PARO_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   static PARO_INLINE F sub(F a, F b) { return _mm512_sub_ps(a, b); }
   static PARO_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
@@ -130,6 +136,10 @@ struct Avx512 {
   static PARO_INLINE L load_line(const uint8_t* p) { return _mm512_loadu_si512(p); }
   static PARO_INLINE L low(L v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
   static PARO_INLINE L high(L v) { return _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15)); }
+  // 32 int8 as pairs of 16 bits, and their products with the pair x2.
+  static PARO_INLINE I load_pairs(const void* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+  }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
   static constexpr int kTileBlocks = 2;
@@ -145,10 +155,14 @@ struct Avx512 {
   static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I dot(I sum, L w, int32_t x4) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x4)); }
   static PARO_INLINE I table_dot(I sum, L w, int32_t x4) { return dot(sum, w, x4); }
+  static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) { return _mm512_dpwssd_epi32(sum, w, _mm512_set1_epi32(x2)); }
 #else
   static constexpr bool kDotsAreWide = false;
   static constexpr int kTileTokens = 4;
   static constexpr bool kTableIsUnsigned = false;
+  static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(w, _mm512_set1_epi32(x2)));
+  }
   static PARO_INLINE D dot(D sum, L w, int32_t x4) {
     return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(x4)));
   }

@@ -16,6 +16,7 @@ struct Generic {
   typedef uint16_t L __attribute__((vector_size(64)));
   typedef int16_t S __attribute__((vector_size(64)));
   typedef int8_t B __attribute__((vector_size(16)));
+  typedef int8_t Bytes __attribute__((vector_size(32)));
   typedef uint16_t H __attribute__((vector_size(32)));
   using D = L;
   using M = I;  // lanes of -1 or 0
@@ -50,6 +51,13 @@ struct Generic {
     const B b = __builtin_convertvector(v, B);
     __builtin_memcpy(p, &b, sizeof b);
   }
+
+  static PARO_INLINE void store_i16(void* p, I v) {
+    const H h = __builtin_convertvector(v, H);
+    __builtin_memcpy(p, &h, sizeof h);
+  }
+  static PARO_INLINE I load_int(const void* p) { return load_as<I>(p); }
+  static PARO_INLINE void store_int(void* p, I v) { __builtin_memcpy(p, &v, sizeof v); }
 
   static PARO_INLINE F add(F a, F b) { return a + b; }
   static PARO_INLINE F sub(F a, F b) { return a - b; }
@@ -116,6 +124,11 @@ struct Generic {
   static PARO_INLINE L load_line(const uint8_t* p) { return load_as<L>(p); }
   static PARO_INLINE L low(L v) { return v & 0x0f0f; }
   static PARO_INLINE L high(L v) { return (v >> 4) & 0x0f0f; }
+  // 32 int8 as pairs of 16 bits, and their products with the pair x2.
+  static PARO_INLINE I load_pairs(const void* p) { return I(__builtin_convertvector(load_as<Bytes>(p), S)); }
+  static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
+    return sum + (I(U(w) << 16) >> 16) * int32_t(int16_t(x2)) + (w >> 16) * (x2 >> 16);
+  }
   static PARO_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
   static constexpr int kTileBlocks = 1;
