@@ -31,13 +31,23 @@ PARO_INLINE void store_n(float* p, typename V::F v, int n) {
   }
 }
 
+// Four sums side by side: one alone waits for its own latency.
 template <class V>
 PARO_INLINE float inverse_rms(const float* x, float eps, int64_t n) {
-  auto sum = V::zero();
-  for_lanes(n, [&](int64_t i, int lanes) {
-    const auto v = load_n<V>(x + i, lanes);
-    sum = V::fma(v, v, sum);
+  typename V::F sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    PARO_UNROLL
+    for (int k = 0; k < 4; ++k) {
+      const auto v = V::load(x + i + 16 * k);
+      sums[k] = V::fma(v, v, sums[k]);
+    }
+  }
+  for_lanes(n - i, [&](int64_t k, int lanes) {
+    const auto v = load_n<V>(x + i + k, lanes);
+    sums[0] = V::fma(v, v, sums[0]);
   });
+  const auto sum = V::add(V::add(sums[0], sums[1]), V::add(sums[2], sums[3]));
   return 1.0f / __builtin_sqrtf(V::reduce_add(sum) / float(n) + eps);
 }
 
