@@ -83,8 +83,8 @@ TEST_P(CpuLinear, Int4MatchesReferenceOnEveryRowCount) {
 }
 
 TEST_P(CpuLinear, Int4MatchesReferenceOnEveryTokenCount) {
-  for (int64_t n = 1; n <= 35; ++n) compare_int4({40, 256, StoredFormat::int4_awq, 128}, 8, false, n);
-  compare_int4({40, 192, StoredFormat::int4_awq, 64}, 8, false, 67);
+  for (int64_t n = 1; n <= 50; ++n) compare_int4({40, 256, StoredFormat::int4_awq, 128}, 8, false, n);
+  for (const int64_t n : {67, 96, 109}) compare_int4({72, 192, StoredFormat::int4_awq, 64}, 8, false, n);
 }
 
 TEST_P(CpuLinear, Int4MatchesReferenceOnEveryRotation) {
@@ -127,7 +127,7 @@ TEST_P(CpuLinear, RowsDependOnNothingButThemselves) {
     constexpr int64_t n = 67;
     const auto x = normals(random_, n * spec.in);
     const auto together = run_linear(*backend_, packed.linear, x);
-    for (const int64_t chunk : {1, 3, 7, 16, 33}) {
+    for (const int64_t chunk : {1, 3, 7, 16, 33, 50}) {
       std::vector<float> parts;
       for (int64_t i = 0; i < n; i += chunk) {
         const auto part = run_linear(*backend_, packed.linear, rows_of(x, spec.in, i, std::min(chunk, n - i)));

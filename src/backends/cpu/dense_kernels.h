@@ -114,7 +114,7 @@ void table_tile(const TableJob& job, const uint8_t* block, const uint8_t* const 
     PARO_UNROLL
     for (int t = 0; t < T; ++t) {
       int32_t correction = 0;
-      if constexpr (V::kTableIsUnsigned) correction = -load_i32(x[t] + job.x.scales_offset + g * 8 + 4);
+      if constexpr (V::kTableIsUnsigned) correction = -load_i32(x[t] + job.x.n_in + g * 8 + 4);
       sum[t] = V::iset1(correction);
       odd_sum[t] = V::izero();
     }
@@ -133,7 +133,7 @@ void table_tile(const TableJob& job, const uint8_t* block, const uint8_t* const 
     const auto scale = V::load_f16(block + g * 32);
     PARO_UNROLL
     for (int t = 0; t < T; ++t) {
-      const auto x_scale = V::set1(load_f32(x[t] + job.x.scales_offset + g * 8));
+      const auto x_scale = V::set1(load_f32(x[t] + job.x.n_in + g * 8));
       y[t] = V::fma(V::mul(scale, x_scale), V::to_float(V::iadd(sum[t], odd_sum[t])), y[t]);
     }
   }
@@ -147,10 +147,10 @@ void table_product(const TableJob& job, int64_t block_begin, int64_t block_end) 
   for (int64_t block = block_begin; block < block_end; ++block) {
     const uint8_t* w = job.blocks + block * job.block_bytes;
     for (int64_t tile = 0; tile < n_tiles; ++tile) {
-      const int64_t begin = tile_begin(job.n, n_tiles, tile);
-      const int n = int(tile_begin(job.n, n_tiles, tile + 1) - begin);
+      const int64_t begin = job.n * tile / n_tiles;
+      const int n = int(job.n * (tile + 1) / n_tiles - begin);
       const uint8_t* x[4];
-      for (int t = 0; t < n; ++t) x[t] = quantized_row(job.x, begin + t);
+      for (int t = 0; t < n; ++t) x[t] = job.x.data + (begin + t) * job.x.stride;
       alignas(64) float out[4 * 16];
       switch (n) {
         case 1:

@@ -13,11 +13,6 @@
 namespace paro::cpu {
 namespace {
 
-// A copy of an activation row's address, moved by a product's index.
-PARO_INLINE const uint8_t* quantized_row(const QuantizedRows& x, int64_t t) {
-  return x.data + (x.index == nullptr ? t : x.index[t]) * x.stride;
-}
-
 PARO_INLINE int32_t load_i32(const uint8_t* p) {
   int32_t v;
   __builtin_memcpy(&v, p, sizeof v);
@@ -32,20 +27,51 @@ PARO_INLINE float load_f32(const uint8_t* p) {
 // Weights this far ahead are asked for; a tile's blocks are followed by those of the next tile.
 constexpr int kPrefetchBytes = 3072;
 
-// out [R * T, 16]: block r, token t at r * T + t. G is the group size if known when compiled, or 0.
+// Blocks of a tile. Few tokens leave registers for four, whose streams read memory faster than two.
+constexpr int kMaxTileBlocks = 4;
+template <class V>
+PARO_INLINE constexpr int tile_blocks(int n_tokens) {
+  return n_tokens <= V::kWideTileTokens ? V::kWideTileBlocks : V::kTileBlocks;
+}
+
+// A tile of activations, see QuantizedRows.
+struct Tile {
+  int64_t begin;  // token
+  int n;
+
+  // The tile that holds a token of n_tokens, tiles of at most `most` tokens.
+  static PARO_INLINE Tile of(int64_t token, int64_t n_tokens, int most) {
+    const int64_t span = token / kSpanTokens * kSpanTokens;
+    const int n = int(n_tokens - span < kSpanTokens ? n_tokens - span : kSpanTokens);
+    const int n_tiles = (n + most - 1) / most;
+    const int i = ((int(token - span) + 1) * n_tiles - 1) / n;
+    const int begin = n * i / n_tiles;
+    return {span + begin, n * (i + 1) / n_tiles - begin};
+  }
+  PARO_INLINE const uint8_t* data(const QuantizedRows& x) const { return x.data + begin * x.stride; }
+};
+
+// out [R * T, 16]: block r, token t at r * T + t. G is the group size if known when compiled, or 0. Many sums stand in
+// `out`, which leaves the registers to the integers of one group.
 template <class V, int R, int T, int G>
-PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens], int64_t n_groups,
-                           int runtime_group, int64_t scales_offset, float* out) {
+PARO_INLINE void int4_tile(const uint8_t* const* w, const uint8_t* x, int64_t n_groups, int runtime_group, float* out) {
+  constexpr bool kInMemory = R * T > V::kRegisterSums;
   const int group = G != 0 ? G : runtime_group;
   const int64_t tile_bytes = group * 8 + 64;
   const int64_t next_tile = (R - 1) * n_groups * tile_bytes;
-  typename V::F y[R * T];
+  const uint8_t* x_scales = x + T * n_groups * group;
+  typename V::F y[kInMemory ? 1 : R * T];
   PARO_UNROLL
-  for (int i = 0; i < R * T; ++i) y[i] = V::zero();
-  for (int64_t g = 0; g < n_groups; ++g) {
+  for (int i = 0; i < R * T; ++i) {
+    if constexpr (kInMemory) {
+      V::store(out + 16 * i, V::zero());
+    } else {
+      y[i] = V::zero();
+    }
+  }
+  for (int64_t g = 0; g < n_groups; ++g, x += T * group, x_scales += T * 8) {
     const int64_t w_begin = g * tile_bytes;
     const int64_t ahead = kPrefetchBytes + (w_begin + kPrefetchBytes < n_groups * tile_bytes ? 0 : next_tile);
-    const int64_t x_begin = g * group;
     typename V::I sum[R * T];
     PARO_UNROLL
     for (int i = 0; i < R * T; ++i) sum[i] = V::izero();
@@ -73,13 +99,13 @@ PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&
         }
         PARO_UNROLL
         for (int t = 0; t < T; ++t) {
-          const int32_t x4 = load_i32(x[t] + x_begin + k0 + k);
+          const int32_t x4 = load_i32(x + t * group + k0 + k);
           PARO_UNROLL
           for (int r = 0; r < R; ++r) dots[r * T + t] = V::dot(dots[r * T + t], low[r], x4);
         }
         PARO_UNROLL
         for (int t = 0; t < T; ++t) {
-          const int32_t x4 = load_i32(x[t] + x_begin + k0 + k + 4);
+          const int32_t x4 = load_i32(x + t * group + k0 + k + 4);
           PARO_UNROLL
           for (int r = 0; r < R; ++r) dots[r * T + t] = V::dot(dots[r * T + t], high[r], x4);
         }
@@ -100,51 +126,58 @@ PARO_INLINE void int4_tile(const uint8_t* const (&w)[2], const uint8_t* const (&
       const typename V::F scaled_zero = V::load_f16(scales + 32);
       PARO_UNROLL
       for (int t = 0; t < T; ++t) {
-        const uint8_t* x_scales = x[t] + scales_offset + g * 8;
-        typename V::F v = y[r * T + t];
-        v = V::fma(V::mul(scale, V::set1(load_f32(x_scales))), V::to_float(sum[r * T + t]), v);
-        y[r * T + t] = V::fma(scaled_zero, V::set1(load_f32(x_scales + 4)), v);
+        const int i = r * T + t;
+        typename V::F v = kInMemory ? V::load(out + 16 * i) : y[kInMemory ? 0 : i];
+        v = V::fma(V::mul(scale, V::set1(load_f32(x_scales + 8 * t))), V::to_float(sum[i]), v);
+        v = V::fma(scaled_zero, V::set1(load_f32(x_scales + 8 * t + 4)), v);
+        if constexpr (kInMemory) {
+          V::store(out + 16 * i, v);
+        } else {
+          y[i] = v;
+        }
       }
     }
   }
-  PARO_UNROLL
-  for (int i = 0; i < R * T; ++i) V::store(out + 16 * i, y[i]);
+  if constexpr (!kInMemory) {
+    PARO_UNROLL
+    for (int i = 0; i < R * T; ++i) V::store(out + 16 * i, y[i]);
+  }
 }
 
 template <class V, int R, int T>
-PARO_NOINLINE void int4_tile_of(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens],
-                                int64_t n_groups, int group, int64_t scales_offset, float* out) {
+PARO_NOINLINE void int4_tile_of(const uint8_t* const* w, const uint8_t* x, int64_t n_groups, int group, float* out) {
   if (group == 128) {
-    int4_tile<V, R, T, 128>(w, x, n_groups, group, scales_offset, out);
+    int4_tile<V, R, T, 128>(w, x, n_groups, group, out);
   } else if (group == 64) {
-    int4_tile<V, R, T, 64>(w, x, n_groups, group, scales_offset, out);
+    int4_tile<V, R, T, 64>(w, x, n_groups, group, out);
   } else {
-    int4_tile<V, R, T, 0>(w, x, n_groups, group, scales_offset, out);
+    int4_tile<V, R, T, 0>(w, x, n_groups, group, out);
   }
 }
 
-// Blocks w[0] and, unless null, w[1] times n_tokens tokens; out [2, n_tokens, 16].
-template <class V, int T = V::kMaxTileTokens>
-PARO_INLINE void int4_tiles(const uint8_t* const (&w)[2], const uint8_t* const (&x)[V::kMaxTileTokens], int n_tokens,
-                            int64_t n_groups, int group, int64_t scales_offset, float* out) {
+// n_blocks blocks, at most tile_blocks(T), in as few tiles as there are powers of two in it.
+template <class V, int T, int R = tile_blocks<V>(T)>
+PARO_INLINE void int4_blocks(const uint8_t* const* w, int n_blocks, const uint8_t* x, int64_t n_groups, int group,
+                             float* out) {
+  if (n_blocks >= R) {
+    int4_tile_of<V, R, T>(w, x, n_groups, group, out);
+    w += R;
+    n_blocks -= R;
+    out += R * T * 16;
+  }
+  if constexpr (R > 1) {
+    if (n_blocks > 0) int4_blocks<V, T, R / 2>(w, n_blocks, x, n_groups, group, out);
+  }
+}
+
+// Blocks times a tile of n_tokens; out [n_blocks, n_tokens, 16].
+template <class V, int T = V::kTileTokens>
+PARO_INLINE void int4_tiles(const uint8_t* const* w, int n_blocks, const uint8_t* x, int n_tokens, int64_t n_groups,
+                            int group, float* out) {
   if constexpr (T > 1) {
-    if (n_tokens < T) {
-      return int4_tiles<V, T - 1>(w, x, n_tokens, n_groups, group, scales_offset, out);
-    }
+    if (n_tokens < T) return int4_tiles<V, T - 1>(w, n_blocks, x, n_tokens, n_groups, group, out);
   }
-  if (V::kTileBlocks == 2 && w[1] != nullptr) {
-    int4_tile_of<V, V::kTileBlocks, T>(w, x, n_groups, group, scales_offset, out);
-    return;
-  }
-  int4_tile_of<V, 1, T>(w, x, n_groups, group, scales_offset, out);
-  if (w[1] == nullptr) return;
-  const uint8_t* const second[2] = {w[1], nullptr};
-  int4_tile_of<V, 1, T>(second, x, n_groups, group, scales_offset, out + 16 * T);
-}
-
-template <class V>
-PARO_INLINE void load_rows(const QuantizedRows& rows, int64_t begin, int n, const uint8_t* (&x)[V::kMaxTileTokens]) {
-  for (int t = 0; t < n; ++t) x[t] = quantized_row(rows, begin + t);
+  int4_blocks<V, T>(w, n_blocks, x, n_groups, group, out);
 }
 
 template <class V>
@@ -159,79 +192,74 @@ PARO_INLINE void store_row(float* y, typename V::F v, const float* bias, int64_t
   }
 }
 
-// Past kTileTokens registers spill; that pays while memory is the limit and one pass over the weights is saved.
+// Floats of a tile's results.
 template <class V>
-PARO_INLINE int64_t count_tiles(int64_t n) {
-  return n <= V::kMaxTileTokens ? 1 : (n + V::kTileTokens - 1) / V::kTileTokens;
-}
-// n tokens in tiles of almost one size: tile i of n_tiles begins here.
-PARO_INLINE int64_t tile_begin(int64_t n, int64_t n_tiles, int64_t i) { return n * i / n_tiles; }
+constexpr int kTileFloats = 16 * (V::kTileBlocks * V::kTileTokens > V::kWideTileBlocks * V::kWideTileTokens
+                                      ? V::kTileBlocks * V::kTileTokens
+                                      : V::kWideTileBlocks * V::kWideTileTokens);
+
+PARO_INLINE int least(int64_t a, int b) { return a < b ? int(a) : b; }
 
 template <class V>
 void int4_linear(const Int4Job& job, int64_t block_begin, int64_t block_end) {
-  const int64_t n_tiles = count_tiles<V>(job.n);
-  for (int64_t tile = 0; tile < n_tiles; ++tile) {
-    const int64_t begin = tile_begin(job.n, n_tiles, tile);
-    const int n = int(tile_begin(job.n, n_tiles, tile + 1) - begin);
-    const uint8_t* x[V::kMaxTileTokens];
-    load_rows<V>(job.x, begin, n, x);
-    for (int64_t block = block_begin; block < block_end; block += 2) {
-      const uint8_t* first = job.blocks + block * job.block_bytes;
-      const uint8_t* const w[2] = {first, block + 1 < block_end ? first + job.block_bytes : nullptr};
-      alignas(64) float out[2 * V::kMaxTileTokens * 16];
-      int4_tiles<V>(w, x, n, job.n_groups, job.group_size, job.x.scales_offset, out);
-      for (int r = 0; r < (w[1] == nullptr ? 1 : 2); ++r) {
-        for (int t = 0; t < n; ++t) {
-          store_row<V>(job.y + (begin + t) * job.y_stride, V::load(out + 16 * (r * n + t)), job.bias,
+  for (int64_t token = 0; token < job.n;) {
+    const Tile tile = Tile::of(token, job.n, V::kTileTokens);
+    const int step = tile_blocks<V>(tile.n);
+    for (int64_t block = block_begin; block < block_end; block += step) {
+      const int n_blocks = least(block_end - block, step);
+      const uint8_t* w[kMaxTileBlocks];
+      for (int r = 0; r < n_blocks; ++r) w[r] = job.blocks + (block + r) * job.block_bytes;
+      alignas(64) float out[kTileFloats<V>];
+      int4_tiles<V>(w, n_blocks, tile.data(job.x), tile.n, job.n_groups, job.group_size, out);
+      for (int r = 0; r < n_blocks; ++r) {
+        for (int t = 0; t < tile.n; ++t) {
+          store_row<V>(job.y + (token + t) * job.y_stride, V::load(out + 16 * (r * tile.n + t)), job.bias,
                        (block + r) * kBlockRows, job.n_rows);
         }
       }
     }
+    token += tile.n;
   }
 }
 
+// Gate and up of the same rows share a tile where they share their input.
 template <class V>
 void int4_glu(const GluJob& job, int64_t block_begin, int64_t block_end) {
-  const int64_t n_tiles = count_tiles<V>(job.n);
   const bool one_input = job.x_gate.data == job.x_up.data;
-  for (int64_t tile = 0; tile < n_tiles; ++tile) {
-    const int64_t begin = tile_begin(job.n, n_tiles, tile);
-    const int n = int(tile_begin(job.n, n_tiles, tile + 1) - begin);
-    const uint8_t* x[V::kMaxTileTokens];
-    const uint8_t* x_up[V::kMaxTileTokens];
-    load_rows<V>(job.x_gate, begin, n, x);
-    if (!one_input) load_rows<V>(job.x_up, begin, n, x_up);
-    const int step = one_input ? 1 : 2;
+  for (int64_t token = 0; token < job.n;) {
+    const Tile tile = Tile::of(token, job.n, V::kTileTokens);
+    const int n = tile.n;
+    const int most = tile_blocks<V>(n);
+    const int step = one_input && most > 1 ? most / 2 : most;
     for (int64_t block = block_begin; block < block_end; block += step) {
-      const int n_blocks = int(block_end - block < step ? block_end - block : step);
-      alignas(64) float gate[2 * V::kMaxTileTokens * 16];
-      alignas(64) float up_out[2 * V::kMaxTileTokens * 16];
-      const float* up = up_out;
-      const uint8_t* gate_block = job.gate + block * job.block_stride;
-      const uint8_t* up_block = job.up + block * job.block_stride;
-      if (one_input) {
-        const uint8_t* const w[2] = {gate_block, up_block};
-        int4_tiles<V>(w, x, n, job.n_groups, job.group_size, job.x_gate.scales_offset, gate);
-        up = gate + 16 * n;
+      const int n_blocks = least(block_end - block, step);
+      const uint8_t* w[2 * kMaxTileBlocks];
+      for (int r = 0; r < n_blocks; ++r) {
+        w[r] = job.gate + (block + r) * job.block_stride;
+        w[n_blocks + r] = job.up + (block + r) * job.block_stride;
+      }
+      alignas(64) float out[2 * kTileFloats<V>];
+      float* const up = out + 16 * n_blocks * n;
+      if (one_input && most > 1) {
+        int4_tiles<V>(w, 2 * n_blocks, tile.data(job.x_gate), n, job.n_groups, job.group_size, out);
       } else {
-        const uint8_t* const w[2] = {gate_block, n_blocks == 2 ? gate_block + job.block_stride : nullptr};
-        int4_tiles<V>(w, x, n, job.n_groups, job.group_size, job.x_gate.scales_offset, gate);
-        const uint8_t* const w_up[2] = {up_block, n_blocks == 2 ? up_block + job.block_stride : nullptr};
-        int4_tiles<V>(w_up, x_up, n, job.n_groups, job.group_size, job.x_up.scales_offset, up_out);
+        int4_tiles<V>(w, n_blocks, tile.data(job.x_gate), n, job.n_groups, job.group_size, out);
+        int4_tiles<V>(w + n_blocks, n_blocks, tile.data(job.x_up), n, job.n_groups, job.group_size, up);
       }
       for (int r = 0; r < n_blocks; ++r) {
         const int64_t row = (block + r) * kBlockRows;
-        const int n_lanes = int(job.n_rows - row < kBlockRows ? job.n_rows - row : kBlockRows);
+        const int n_lanes = least(job.n_rows - row, kBlockRows);
         for (int t = 0; t < n; ++t) {
-          auto g = V::load(gate + 16 * (r * n + t));
+          auto g = V::load(out + 16 * (r * n + t));
           auto u = V::load(up + 16 * (r * n + t));
           if (job.gate_bias != nullptr) g = V::add(g, V::load_first(job.gate_bias + row, n_lanes));
           if (job.up_bias != nullptr) u = V::add(u, V::load_first(job.up_bias + row, n_lanes));
-          store_row<V>(job.y + (begin + t) * job.y_stride, V::mul(activate<V>(job.activation, g), u), nullptr, row,
+          store_row<V>(job.y + (token + t) * job.y_stride, V::mul(activate<V>(job.activation, g), u), nullptr, row,
                        job.n_rows);
         }
       }
     }
+    token += n;
   }
 }
 

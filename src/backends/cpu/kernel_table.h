@@ -15,6 +15,7 @@ constexpr Kernels kernel_table(const char* name) {
   Kernels k{};
   k.name = name;
   k.quantize = quantize<V>;
+  k.gather_tiles = gather_tiles<V>;
   k.int4_linear = int4_linear<V>;
   k.int4_glu = int4_glu<V>;
   k.table_product = table_product<V>;

@@ -19,13 +19,17 @@ constexpr int kMaxGroup = 256;
 enum class Element : int { f32, f16, bf16, i8 };
 enum class Gate : int { gelu_tanh, silu };
 
-// Quantized rows lie [in] int8, then for each group {float scale, correction}: the correction is
-// -scale * sum of the group's codes as float, or 128 times that sum as int32 for products with int8 tables.
+constexpr int kSpanTokens = 48;  // tokens whose tiles are cut together: work on tiles begins at a multiple of it
+
+// Quantized activations of n tokens. A tile of t tokens holds int8 codes [n_groups, t, group_size], then for each group
+// and token {float scale, correction}: the correction is -scale * sum of the group's codes as float, or 128 times that
+// sum as int32 for products with int8 tables. Each span of kSpanTokens is cut into the fewest tiles of almost one size
+// that the instruction set takes, for products with INT4 blocks; or every row is a tile of its own.
 struct QuantizedRows {
   uint8_t* data;
-  int64_t stride;         // bytes from one row to the next
-  int64_t scales_offset;  // bytes from a row's codes to its scales
-  const int32_t* index;   // row t of a product is row index[t], null: row t
+  int64_t stride;  // bytes of a row; a tile that begins with token i stands at i * stride
+  int64_t n_in;    // codes of a row
+  bool tiled;
 };
 
 // Rotates (if there is a rotation) and quantizes x. A unit is a group of up to kTokenBlock tokens; units count groups
@@ -51,7 +55,7 @@ struct Int4Job {
   int64_t block_bytes;
   int64_t n_groups;
   int group_size;
-  QuantizedRows x;
+  QuantizedRows x;    // tiled
   int64_t n;          // tokens
   const float* bias;  // null: none
   float* y;           // [n, y_stride]
@@ -137,6 +141,8 @@ struct Kernels {
   const char* name;
 
   void (*quantize)(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end);
+  // Rows index[0, n) of untiled x, n <= kSpanTokens, as tiles.
+  void (*gather_tiles)(const QuantizedRows& x, int group_size, const int32_t* index, int n, const QuantizedRows& tiles);
   // Tokens [0, n) times blocks [begin, end).
   void (*int4_linear)(const Int4Job& job, int64_t block_begin, int64_t block_end);
   void (*int4_glu)(const GluJob& job, int64_t block_begin, int64_t block_end);

@@ -90,9 +90,6 @@ inline int64_t kv_head_bytes(const KvSpec& spec) {
 }
 
 // Rows of quantized activations in scratch.
-constexpr int64_t quantized_scales_offset(int64_t n_in) { return round_up(n_in, 64); }
-constexpr int64_t quantized_row_bytes(int64_t n_in, int64_t n_groups) {
-  return round_up(quantized_scales_offset(n_in) + n_groups * 8, 64);
-}
+constexpr int64_t quantized_row_bytes(int64_t n_in, int64_t n_groups) { return round_up(n_in + n_groups * 8, 64); }
 
 }  // namespace paro::cpu

@@ -29,7 +29,7 @@ Product product(const Linear& w, const float* x, int64_t n, float* y, int64_t to
   Product p;
   p.int4 = is_int4(w.spec.stored);
   if (p.int4) {
-    const auto rows = take_quantized(scratch, n, w.spec.in, w.spec.n_groups());
+    const auto rows = take_tiled(scratch, n, w.spec.in, w.spec.n_groups());
     p.quantize = quantize_job(x, n, w.spec.in, w.spec.group_size, w.rotation, rows);
     p.int4_job = int4_job(w.spec, w.packed, w.bias, rows, n, y);
     p.grid = Grid(Int4Layout(w.spec).n_blocks, p.int4_job.block_bytes, n, total_bytes, n_threads);
@@ -106,10 +106,10 @@ struct MlpScratch {
 
   MlpScratch(const MlpArgs& args, Scratch& scratch) {
     const int64_t n = args.x.dim(0);
-    x_gate = take_quantized(scratch, n, args.gate.spec.in, args.gate.spec.n_groups());
-    x_up = take_quantized(scratch, n, args.up.spec.in, args.up.spec.n_groups());
+    x_gate = take_tiled(scratch, n, args.gate.spec.in, args.gate.spec.n_groups());
+    x_up = take_tiled(scratch, n, args.up.spec.in, args.up.spec.n_groups());
     h = scratch.take<float>(n * args.gate.spec.out);
-    h_down = take_quantized(scratch, n, args.down.spec.in, args.down.spec.n_groups());
+    h_down = take_tiled(scratch, n, args.down.spec.in, args.down.spec.n_groups());
   }
 };
 
@@ -118,7 +118,7 @@ struct MlpScratch {
 int64_t CpuBackend::scratch_bytes(const LinearArgs& args) const {
   Scratch scratch;
   for (const Linear* w : args.weights) {
-    if (is_int4(w->spec.stored)) take_quantized(scratch, args.x.dim(0), w->spec.in, w->spec.n_groups());
+    if (is_int4(w->spec.stored)) take_tiled(scratch, args.x.dim(0), w->spec.in, w->spec.n_groups());
   }
   return scratch.used_bytes();
 }

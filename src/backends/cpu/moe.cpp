@@ -13,20 +13,21 @@ namespace paro::cpu {
 namespace {
 
 // Slots that one thread takes through an expert together.
-constexpr int64_t kItemSlots = 48;
+constexpr int64_t kItemSlots = kSpanTokens;
 
 struct MoeScratch {
   QuantizedRows x;
-  float* probabilities;  // [n_threads, n_experts]
-  int32_t* chosen;       // [n, top_k] experts
-  float* weights;        // [n, top_k]
-  int32_t* slots;        // [n, top_k] slot of each choice
-  int32_t* tokens;       // [n_slots] row of each slot
-  int32_t* offsets;      // [n_experts + 1] first slot of each expert
-  int32_t* cursors;      // [n_experts]
-  float* out;            // [n_slots, hidden]
-  float* h;              // [n_h_rows, intermediate]
-  QuantizedRows h_quantized;
+  float* probabilities;   // [n_threads, n_experts]
+  int32_t* chosen;        // [n, top_k] experts
+  float* weights;         // [n, top_k]
+  int32_t* slots;         // [n, top_k] slot of each choice
+  int32_t* tokens;        // [n_slots] row of each slot
+  int32_t* offsets;       // [n_experts + 1] first slot of each expert
+  int32_t* cursors;       // [n_experts]
+  float* out;             // [n_slots, hidden]
+  float* h;               // [n_h_rows, intermediate]
+  QuantizedRows x_tiles;  // [n_h_rows] inputs of slots
+  QuantizedRows h_tiles;
 
   MoeScratch(const MoeArgs& args, int n_threads, Scratch& scratch) {
     const ExpertSpec& spec = args.experts.spec;
@@ -44,7 +45,8 @@ struct MoeScratch {
     // All slots at once while they are shared, later an item's worth for each thread.
     const int64_t n_h_rows = n_slots <= shared_slots(n_threads) ? n_slots : n_threads * kItemSlots;
     h = scratch.take<float>(n_h_rows * spec.intermediate);
-    h_quantized = take_quantized(scratch, n_h_rows, spec.intermediate, spec.down().n_groups());
+    x_tiles = take_tiled(scratch, n_h_rows, spec.hidden, spec.gate().n_groups());
+    h_tiles = take_tiled(scratch, n_h_rows, spec.intermediate, spec.down().n_groups());
   }
 
   // Up to so many slots, threads share the blocks of experts.
@@ -117,23 +119,22 @@ class Wave {
   const std::byte* packed_[kMaxHeldExperts] = {};
 };
 
-// Jobs of one packed expert over slots [begin, begin + n).
+// Jobs of one packed expert over n slots.
 class ExpertJobs {
  public:
   ExpertJobs(const MoeArgs& args, const MoeScratch& s) : args_(args), s_(s), layout_(args.experts.spec) {}
 
   const ExpertLayout& layout() const { return layout_; }
 
-  GluJob glu(const uint8_t* packed, int64_t begin, int64_t n, float* h) const {
+  GluJob glu(const uint8_t* packed, const QuantizedRows& x, int64_t n, float* h) const {
     GluJob job{};
     job.gate = packed;
     job.up = packed + layout_.gate.block_bytes();
     job.block_stride = 2 * layout_.gate.block_bytes();
     job.n_groups = layout_.gate.n_groups;
     job.group_size = args_.experts.spec.group_size;
-    job.x_gate = s_.x;
-    job.x_gate.index = s_.tokens + begin;
-    job.x_up = job.x_gate;
+    job.x_gate = x;
+    job.x_up = x;
     job.n = n;
     job.activation = gate_of(args_.activation);
     job.y = h;
@@ -220,8 +221,10 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
           const int64_t begin = s.offsets[wave.expert(i)] + (item - first_item[i]) * kItemSlots;
           const int64_t count = std::min<int64_t>(kItemSlots, s.offsets[wave.expert(i) + 1] - begin);
           float* h = s.h + thread * kItemSlots * spec.intermediate;
-          const QuantizedRows q = from_row(s.h_quantized, thread * kItemSlots);
-          const GluJob glu = jobs.glu(wave.packed(i), begin, count, h);
+          const QuantizedRows x = from_row(s.x_tiles, thread * kItemSlots);
+          const QuantizedRows q = from_row(s.h_tiles, thread * kItemSlots);
+          kernels_.gather_tiles(s.x, spec.group_size, s.tokens + begin, int(count), x);
+          const GluJob glu = jobs.glu(wave.packed(i), x, count, h);
           for_block_runs(layout.gate.n_blocks, 2 * layout.gate.block_bytes(),
                          [&](int64_t from, int64_t to) { kernels_.int4_glu(glu, from, to); });
           const QuantizeJob quantize = jobs.quantize(h, count, q);
@@ -234,38 +237,52 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
       continue;
     }
 
-    // Rows of h and its quantized form are counted from the wave's first slot.
+    // Rows of h and of tiles are counted from the wave's first slot. An expert with one slot reads the token's own row.
     const int64_t first_slot = s.offsets[wave.expert(0)];
-    const int64_t end_slot = s.offsets[wave.expert(wave.size() - 1) + 1];
-    const QuantizeJob quantize = jobs.quantize(s.h, end_slot - first_slot, s.h_quantized);
+    const auto row_of = [&](int i) { return int64_t(s.offsets[wave.expert(i)] - first_slot); };
+    const auto n_slots = [&](int i) { return int64_t(s.offsets[wave.expert(i) + 1] - s.offsets[wave.expert(i)]); };
+    const auto input_of = [&](int i) {
+      return n_slots(i) == 1 ? from_row(s.x, s.tokens[first_slot + row_of(i)]) : from_row(s.x_tiles, row_of(i));
+    };
+    const auto gather = [&](int i) {
+      if (n_slots(i) == 1) return;
+      for (int64_t k = 0; k < n_slots(i); k += kSpanTokens) {
+        kernels_.gather_tiles(s.x, spec.group_size, s.tokens + first_slot + row_of(i) + k,
+                              int(std::min<int64_t>(kSpanTokens, n_slots(i) - k)), from_row(s.x_tiles, row_of(i) + k));
+      }
+    };
     const Grid glu_grid(layout.gate.n_blocks, 2 * layout.gate.block_bytes(), 1, 2 * layout.gate.n_bytes() * wave.size(),
                         n_threads());
     const Grid down_grid(layout.down.n_blocks, layout.down.block_bytes(), 1, layout.down.n_bytes() * wave.size(),
                          n_threads());
-    const Parts parts = quantize_parts(quantize, n_threads());
-    const int64_t quantize_begin = wave.size() * glu_grid.n_items();
-    const int64_t down_begin = quantize_begin + parts.n_parts;
+    // Phases: inputs of experts with several slots, gate and up, their product quantized, down.
+    const int64_t glu_begin = n > 1 ? wave.size() : 0;
+    const int64_t quantize_begin = glu_begin + wave.size() * glu_grid.n_items();
+    const int64_t down_begin = quantize_begin + wave.size();
     Tickets tickets;
     run_threads(pool_, alone, [&](int, int) {
       tickets.run(down_begin + wave.size() * down_grid.n_items(), [&](int64_t ticket) {
+        if (ticket < glu_begin) return gather(int(ticket));
         if (ticket < quantize_begin) {
-          const int i = int(ticket / glu_grid.n_items());
-          const int64_t begin = s.offsets[wave.expert(i)];
-          const GluJob job = jobs.glu(wave.packed(i), begin, s.offsets[wave.expert(i) + 1] - begin,
-                                      s.h + (begin - first_slot) * spec.intermediate);
-          return glu_grid.item(ticket % glu_grid.n_items(),
+          tickets.wait(glu_begin);
+          const int64_t item = ticket - glu_begin;
+          const int i = int(item / glu_grid.n_items());
+          const GluJob job = jobs.glu(wave.packed(i), input_of(i), n_slots(i), s.h + row_of(i) * spec.intermediate);
+          return glu_grid.item(item % glu_grid.n_items(),
                                [&](int64_t from, int64_t to, int64_t, int64_t) { kernels_.int4_glu(job, from, to); });
         }
         if (ticket < down_begin) {
           tickets.wait(quantize_begin);
-          return run_part(kernels_, quantize, parts, ticket - quantize_begin);
+          const int i = int(ticket - quantize_begin);
+          const QuantizeJob job =
+              jobs.quantize(s.h + row_of(i) * spec.intermediate, n_slots(i), from_row(s.h_tiles, row_of(i)));
+          return kernels_.quantize(job, 0, n_units(job));
         }
         tickets.wait(down_begin);
         const int64_t item = ticket - down_begin;
         const int i = int(item / down_grid.n_items());
-        const int64_t begin = s.offsets[wave.expert(i)];
-        const Int4Job job = jobs.down(wave.packed(i), begin, s.offsets[wave.expert(i) + 1] - begin,
-                                      from_row(s.h_quantized, begin - first_slot));
+        const Int4Job job =
+            jobs.down(wave.packed(i), first_slot + row_of(i), n_slots(i), from_row(s.h_tiles, row_of(i)));
         down_grid.item(item % down_grid.n_items(),
                        [&](int64_t from, int64_t to, int64_t, int64_t) { kernels_.int4_linear(job, from, to); });
       });

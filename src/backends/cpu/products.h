@@ -27,12 +27,11 @@ struct Grid {
       : n_units(units), n_tokens(tokens), token_step(std::max<int64_t>(1, tokens)) {
     const int64_t wanted_items = n_threads == 1 ? 1 : 6 * n_threads;
     const int64_t bytes = std::clamp<int64_t>(total_bytes / wanted_items, 24 << 10, kItemBytes);
-    // Even, since tiles are two blocks high.
-    unit_step = std::max<int64_t>(2, bytes / std::max<int64_t>(1, unit_bytes) / 2 * 2);
-    constexpr int64_t kLeastTokens = 48;
+    // Whole tiles, which are up to four blocks high.
+    unit_step = std::max<int64_t>(4, bytes / std::max<int64_t>(1, unit_bytes) / 4 * 4);
     const int64_t n_items = std::max<int64_t>(1, total_bytes / std::max<int64_t>(1, unit_step * unit_bytes));
-    if (tokens > kLeastTokens && n_items < wanted_items / 2) {
-      token_step = std::max(kLeastTokens, ceil_div(tokens, ceil_div(wanted_items, n_items)));
+    if (n_items < wanted_items / 2) {
+      token_step = round_up(ceil_div(tokens, ceil_div(wanted_items, n_items)), kSpanTokens);
     }
   }
 
@@ -48,14 +47,17 @@ struct Grid {
   }
 };
 
-// Quantized rows of n tokens in scratch.
+// Quantized activations of n tokens in scratch: each row apart, or tiled for INT4 blocks.
 inline QuantizedRows take_quantized(Scratch& scratch, int64_t n, int64_t n_in, int64_t n_groups) {
-  QuantizedRows rows{};
-  rows.stride = quantized_row_bytes(n_in, n_groups);
-  rows.scales_offset = quantized_scales_offset(n_in);
-  rows.data = scratch.take<uint8_t>(n * rows.stride);
+  const int64_t stride = quantized_row_bytes(n_in, n_groups);
+  return {scratch.take<uint8_t>(n * stride), stride, n_in, false};
+}
+inline QuantizedRows take_tiled(Scratch& scratch, int64_t n, int64_t n_in, int64_t n_groups) {
+  QuantizedRows rows = take_quantized(scratch, n, n_in, n_groups);
+  rows.tiled = true;
   return rows;
 }
+// From row `begin` on: the first of a span where rows are tiled.
 inline QuantizedRows from_row(QuantizedRows rows, int64_t begin) {
   rows.data += begin * rows.stride;
   return rows;

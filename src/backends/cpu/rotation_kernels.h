@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "backends/cpu/int4_kernels.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels_common.h"
 
@@ -134,21 +135,30 @@ void rotate_in_lanes(const uint8_t* rotation, int krot, int group, const float* 
   }
 }
 
+// Where group g of a token goes.
+struct Place {
+  uint8_t* codes;
+  uint8_t* scales;
+
+  Place(const QuantizedRows& x, const Tile& tile, int64_t token, int64_t g, int group)
+      : codes(x.data + tile.begin * x.stride + (g * tile.n + token - tile.begin) * group),
+        scales(x.data + tile.begin * x.stride + tile.n * x.n_in + (g * tile.n + token - tile.begin) * 8) {}
+};
+
 template <class V>
 void quantize(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end) {
   const int group = job.group_size;
   const int64_t rotation_bytes = 3 * int64_t(group) * (job.krot + 1);
   for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
-    const int64_t token = unit / job.n_groups * kTokenBlock;
+    const int64_t begin = unit / job.n_groups * kTokenBlock;
     const int64_t g = unit % job.n_groups;
-    const int n_tokens = int(job.n - token < kTokenBlock ? job.n - token : kTokenBlock);
+    const int n_tokens = int(job.n - begin < kTokenBlock ? job.n - begin : kTokenBlock);
     const uint8_t* rotation = job.rotation == nullptr ? nullptr : job.rotation + g * rotation_bytes;
-    const float* x = job.x + token * job.x_stride + g * group;
+    const float* x = job.x + begin * job.x_stride + g * group;
     const bool in_lanes = rotation != nullptr && n_tokens >= kTokensInLanes<V>;
     alignas(64) float turned[16 * kMaxGroup];
     if (in_lanes) rotate_in_lanes<V>(rotation, job.krot, group, x, job.x_stride, n_tokens, turned);
     for (int t = 0; t < n_tokens; ++t) {
-      uint8_t* row = job.q.data + (token + t) * job.q.stride;
       const float* values = x + t * job.x_stride;
       if (in_lanes) {
         values = turned + t * kMaxGroup;
@@ -156,7 +166,23 @@ void quantize(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end) {
         rotate_one<V>(rotation, job.krot, group, values, turned);
         values = turned;
       }
-      quantize_group<V>(values, group, job.integer_corrections, row + g * group, row + job.q.scales_offset + g * 8);
+      const int64_t token = begin + t;
+      const Tile tile = job.q.tiled ? Tile::of(token, job.n, V::kTileTokens) : Tile{token, 1};
+      const Place to(job.q, tile, token, g, group);
+      quantize_group<V>(values, group, job.integer_corrections, to.codes, to.scales);
+    }
+  }
+}
+
+template <class V>
+void gather_tiles(const QuantizedRows& x, int group, const int32_t* index, int n, const QuantizedRows& tiles) {
+  for (int t = 0; t < n; ++t) {
+    const Tile tile = Tile::of(t, n, V::kTileTokens);
+    for (int64_t g = 0; g < x.n_in / group; ++g) {
+      const Place from(x, {index[t], 1}, index[t], g, group);
+      const Place to(tiles, tile, t, g, group);
+      for (int k = 0; k < group; k += 32) __builtin_memcpy(to.codes + k, from.codes + k, 32);
+      __builtin_memcpy(to.scales, from.scales, 8);
     }
   }
 }

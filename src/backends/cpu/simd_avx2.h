@@ -144,8 +144,10 @@ struct Avx2 {
   static constexpr int kTileBlocks = 1;
   static constexpr int kAttendRows = 3;
   static constexpr int kLookupMax = 0;
+  static constexpr int kWideTileBlocks = 2;  // of a tile of few tokens
+  static constexpr int kWideTileTokens = 1;
   static constexpr int kTileTokens = 4;
-  static constexpr int kMaxTileTokens = 4;
+  static constexpr int kRegisterSums = 4;
 
 #if defined(__AVXVNNI__)
   static constexpr bool kDotsAreWide = true;

@@ -133,20 +133,21 @@ struct Avx512 {
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
   static constexpr int kTileBlocks = 2;
+  static constexpr int kWideTileBlocks = 4;  // of a tile of few tokens
+  static constexpr int kWideTileTokens = 3;
+  static constexpr int kRegisterSums = 16;  // of a tile, beside as many integers; past that they stand in memory
   static constexpr int kAttendRows = 8;
   static constexpr int kLookupMax = 8;  // registers that lookup() takes
 
 #if defined(__AVX512VNNI__)
   static constexpr bool kDotsAreWide = true;
-  static constexpr int kTileTokens = 6;
-  static constexpr int kMaxTileTokens = 8;
+  static constexpr int kTileTokens = 12;
   static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I dot(I sum, L w, int32_t x4) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x4)); }
   static PARO_INLINE I table_dot(I sum, L w, int32_t x4) { return dot(sum, w, x4); }
 #else
   static constexpr bool kDotsAreWide = false;
   static constexpr int kTileTokens = 4;
-  static constexpr int kMaxTileTokens = 4;
   static constexpr bool kTableIsUnsigned = false;
   static PARO_INLINE D dot(D sum, L w, int32_t x4) {
     return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(x4)));

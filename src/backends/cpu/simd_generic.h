@@ -121,8 +121,10 @@ struct Generic {
   static constexpr int kTileBlocks = 1;
   static constexpr int kAttendRows = 2;
   static constexpr int kLookupMax = 0;
+  static constexpr int kWideTileBlocks = 1;
+  static constexpr int kWideTileTokens = 1;
   static constexpr int kTileTokens = 4;
-  static constexpr int kMaxTileTokens = 4;
+  static constexpr int kRegisterSums = 4;
   static constexpr bool kDotsAreWide = false;
   static constexpr bool kTableIsUnsigned = false;
 
