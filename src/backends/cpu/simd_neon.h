@@ -168,6 +168,9 @@ struct Neon {
   static PARO_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
   static constexpr int kTileBlocks = 1;
+  static constexpr int kWideTileBlocks = 2;  // of a tile of few tokens
+  static constexpr int kWideTileTokens = 1;
+  static constexpr int kRegisterSums = 2;
   static constexpr int kAttendRows = 3;
   static constexpr int kLookupMax = 0;  // 128 floats are all registers there are
 
@@ -175,12 +178,12 @@ struct Neon {
   using D = I;
   static constexpr bool kDotsAreWide = true;
   static constexpr int kTileTokens = 5;
-  static constexpr int kMaxTileTokens = 6;
-  // Codes of four bits are the same with a sign as without.
+  // Codes of four bits are the same with a sign as without. Lane forms take x4 without a broadcast.
   static PARO_INLINE I dot(I sum, L w, int32_t x4) {
-    const int8x16_t x = set_x4(x4);
-    return {vdotq_s32(sum.a, vreinterpretq_s8_u8(w.a), x), vdotq_s32(sum.b, vreinterpretq_s8_u8(w.b), x),
-            vdotq_s32(sum.c, vreinterpretq_s8_u8(w.c), x), vdotq_s32(sum.d, vreinterpretq_s8_u8(w.d), x)};
+    const int8x8_t x = lane_x4(x4);
+    return {
+        vdotq_lane_s32(sum.a, vreinterpretq_s8_u8(w.a), x, 0), vdotq_lane_s32(sum.b, vreinterpretq_s8_u8(w.b), x, 0),
+        vdotq_lane_s32(sum.c, vreinterpretq_s8_u8(w.c), x, 0), vdotq_lane_s32(sum.d, vreinterpretq_s8_u8(w.d), x, 0)};
   }
   static PARO_INLINE D dzero() { return izero(); }
 #else
@@ -190,7 +193,6 @@ struct Neon {
   };
   static constexpr bool kDotsAreWide = false;
   static constexpr int kTileTokens = 2;
-  static constexpr int kMaxTileTokens = 3;
   static PARO_INLINE D dot(D sum, L w, int32_t x4) {
     const int8x16_t x = set_x4(x4);
     return {multiply_low(sum.a_low, w.a, x),   multiply_high(sum.a_high, w.a, x), multiply_low(sum.b_low, w.b, x),
@@ -211,9 +213,9 @@ struct Neon {
 #if defined(__ARM_FEATURE_MATMUL_INT8)
   static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const int8x16_t x = set_x4(x4);
-    return {vusdotq_s32(sum.a, w.a, x), vusdotq_s32(sum.b, w.b, x), vusdotq_s32(sum.c, w.c, x),
-            vusdotq_s32(sum.d, w.d, x)};
+    const int8x8_t x = lane_x4(x4);
+    return {vusdotq_lane_s32(sum.a, w.a, x, 0), vusdotq_lane_s32(sum.b, w.b, x, 0), vusdotq_lane_s32(sum.c, w.c, x, 0),
+            vusdotq_lane_s32(sum.d, w.d, x, 0)};
   }
 #else
   static constexpr bool kTableIsUnsigned = false;
@@ -230,7 +232,6 @@ struct Neon {
 
  private:
   static PARO_INLINE F all(float32x4_t v) { return {v, v, v, v}; }
-  static PARO_INLINE int8x16_t set_x4(int32_t x4) { return vreinterpretq_s8_s32(vdupq_n_s32(x4)); }
   static PARO_INLINE uint8x16_t load_bytes(const void* p, int offset) {
     return vld1q_u8(static_cast<const uint8_t*>(p) + offset);
   }
@@ -238,7 +239,10 @@ struct Neon {
     vst1q_u8(static_cast<uint8_t*>(p) + offset, v);
   }
 
-#if !defined(__ARM_FEATURE_DOTPROD)
+#if defined(__ARM_FEATURE_DOTPROD)
+  static PARO_INLINE int8x8_t lane_x4(int32_t x4) { return vreinterpret_s8_s32(vset_lane_s32(x4, vdup_n_s32(0), 0)); }
+#else
+  static PARO_INLINE int8x16_t set_x4(int32_t x4) { return vreinterpretq_s8_s32(vdupq_n_s32(x4)); }
   static PARO_INLINE int16x8_t multiply_low(int16x8_t sum, uint8x16_t w, int8x16_t x) {
     return vmlal_s8(sum, vget_low_s8(vreinterpretq_s8_u8(w)), vget_low_s8(x));
   }
