@@ -9,11 +9,12 @@ MODEL ?= models/demo
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test build bench format check-format tidy fuzz venv packages clean
+.PHONY: help serve test test-arm64 build bench format check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
 	@echo "make test          build, and run every test"
+	@echo "make test-arm64    run the tests of the ARM kernels in an emulator"
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
 	@echo "make bench         measure $(MODEL) on this machine"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
@@ -37,6 +38,12 @@ serve: build
 
 test: build venv
 	ctest --preset $(PRESET) -j $(JOBS) $(CTEST_FLAGS)
+
+test-arm64:
+	@tools/install_packages.sh arm64
+	cmake --preset arm64
+	cmake --build --preset arm64 -j $(JOBS)
+	ctest --preset arm64 -j $(JOBS) $(CTEST_FLAGS)
 
 venv: build/venv/.installed
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
+# With "arm64" as its argument, also what `make test-arm64` needs, on Debian alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,12 @@ debian_packages=(
   libpcre2-dev libutf8proc-dev libedit-dev libgtest-dev libbenchmark-dev
   git python3 python3-venv ca-certificates
 )
+
+if [[ "${1:-}" == arm64 ]]; then
+  # GoogleTest and fmt come with sources and headers that serve every processor.
+  debian_packages+=(g++-aarch64-linux-gnu qemu-user)
+  [[ "$(uname)" == Linux ]] || { echo "The arm64 tests are emulated on Debian alone" >&2; exit 1; }
+fi
 
 if [[ "$(uname)" == Darwin ]]; then
   command -v brew >/dev/null || { echo "Homebrew is needed: https://brew.sh" >&2; exit 1; }

@@ -132,25 +132,27 @@ TEST_P(CpuAttention, RowsDependOnNothingButThemselves) {
   const auto v = normals(random_, int64_t(n) * g.n_kv_heads * g.head_dim);
   const auto q = normals(random_, n * cols);
   const std::vector<int32_t> sequences(size_t(n), 0);
+  struct Cut {
+    int n_threads, chunk;
+  };
   for (const int window : {0, 280}) {
     std::vector<float> together;
-    for (const int n_threads : {2, 1, 3, 8}) {
+    for (const auto& [n_threads, chunk] :
+         {Cut{2, n}, {2, 100}, {2, 13}, {2, 70}, {1, n}, {1, 1}, {3, 13}, {8, n}, {8, 70}}) {
       const auto backend = cpu(GetParam(), n_threads);
-      for (const int chunk : {n, 100, 13, n_threads == 1 ? 1 : 70}) {
-        Cache cache(*backend, g, 1, n);
-        std::vector<float> parts;
-        for (int i = 0; i < n; i += chunk) {
-          const int rows = std::min(chunk, n - i);
-          const auto positions = range(i, i + rows);
-          const std::span<const int32_t> of(sequences.data(), size_t(rows));
-          const int64_t kv_cols = int64_t(g.n_kv_heads) * g.head_dim;
-          cache.append(rows_of(k, kv_cols, i, rows), rows_of(v, kv_cols, i, rows), positions, of);
-          const auto part = cache.attend(rows_of(q, cols, i, rows), positions, of, window);
-          parts.insert(parts.end(), part.begin(), part.end());
-        }
-        if (together.empty()) together = parts;
-        expect_bits(parts, together, fmt::format("chunks of {} on {} threads", chunk, n_threads));
+      Cache cache(*backend, g, 1, n);
+      std::vector<float> parts;
+      for (int i = 0; i < n; i += chunk) {
+        const int rows = std::min(chunk, n - i);
+        const auto positions = range(i, i + rows);
+        const std::span<const int32_t> of(sequences.data(), size_t(rows));
+        const int64_t kv_cols = int64_t(g.n_kv_heads) * g.head_dim;
+        cache.append(rows_of(k, kv_cols, i, rows), rows_of(v, kv_cols, i, rows), positions, of);
+        const auto part = cache.attend(rows_of(q, cols, i, rows), positions, of, window);
+        parts.insert(parts.end(), part.begin(), part.end());
       }
+      if (together.empty()) together = parts;
+      expect_bits(parts, together, fmt::format("chunks of {} on {} threads", chunk, n_threads));
     }
   }
 }

@@ -1,5 +1,7 @@
 // Which kernels run is asked for by name, and told by name.
 #include <algorithm>
+#include <set>
+#include <sstream>
 
 #include "base/error.h"
 #include "op_test.h"
@@ -13,6 +15,16 @@ TEST(CpuIsa, EveryListedSetRunsUnderItsName) {
     EXPECT_EQ(cpu(isa, 1)->name(), "cpu (" + isa + ", 1 thread)");
   }
 }
+
+#if defined(PARO_EMULATED_ISAS)
+TEST(CpuIsa, AnEmulatorRunsEverySetOfTheBuild) {
+  std::multiset<std::string> built;
+  std::istringstream names(PARO_EMULATED_ISAS);
+  for (std::string name; names >> name;) built.insert(name);
+  const auto here = cpu_isas();
+  EXPECT_EQ(std::multiset<std::string>(here.begin(), here.end()), built);
+}
+#endif
 
 TEST(CpuIsa, TheBestIsTheDefaultAndGenericAlwaysThere) {
   EXPECT_EQ(cpu("")->name(), cpu(cpu_isas().front())->name());

@@ -2,6 +2,12 @@
 
 #include <fmt/ranges.h>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 #include <string>
 #include <vector>
 
@@ -12,11 +18,7 @@ namespace paro {
 namespace cpu {
 namespace {
 
-struct Isa {
-  std::string_view name;
-  const Kernels* (*kernels)();
-  bool (*runs_here)();
-};
+bool always() { return true; }
 
 #if defined(__x86_64__)
 struct CpuId {
@@ -38,24 +40,51 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool has_avx512vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#elif defined(__aarch64__) && defined(__linux__)
+bool has_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool has_i8mm() { return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool has_feature(const char* name) {
+  int value = 0;
+  size_t n_bytes = sizeof value;
+  return sysctlbyname(name, &value, &n_bytes, nullptr, 0) == 0 && value != 0;
+}
+bool has_dotprod() { return has_feature("hw.optional.arm.FEAT_DotProd"); }
+bool has_i8mm() { return has_dotprod() && has_feature("hw.optional.arm.FEAT_I8MM"); }
 #endif
 
-// The best first.
-constexpr Isa kIsas[] = {
-#if defined(__x86_64__)
-    {"avx512vnni", avx512vnni_kernels, has_avx512vnni},
-    {"avxvnni", avxvnni_kernels, has_avxvnni},
-    {"avx512", avx512_kernels, has_avx512},
-    {"avx2", avx2_kernels, has_avx2},
-#endif
-    {"generic", generic_kernels, [] { return true; }},
+struct Isa {
+  const Kernels* (*kernels)();
+  bool (*runs_here)();
 };
 
 }  // namespace
 
+// The table that kernels_<set>.cpp defines; a row is all that names it.
+#define PARO_KERNELS(set)               \
+  [] {                                  \
+    extern const Kernels set##_kernels; \
+    return &set##_kernels;              \
+  }
+
+// The best first.
+constexpr Isa kIsas[] = {
+#if defined(__x86_64__)
+    {PARO_KERNELS(avx512vnni), has_avx512vnni},
+    {PARO_KERNELS(avxvnni), has_avxvnni},
+    {PARO_KERNELS(avx512), has_avx512},
+    {PARO_KERNELS(avx2), has_avx2},
+#elif defined(__aarch64__)
+    {PARO_KERNELS(i8mm), has_i8mm},
+    {PARO_KERNELS(dotprod), has_dotprod},
+    {PARO_KERNELS(neon), always},
+#endif
+    {PARO_KERNELS(generic), always},
+};
+
 const Kernels& kernels_for(std::string_view isa) {
   for (const Isa& row : kIsas) {
-    if (!isa.empty() && isa != row.name) continue;
+    if (!isa.empty() && isa != row.kernels()->name) continue;
     if (row.runs_here()) return *row.kernels();
     if (!isa.empty()) {
       throw Error(ErrorKind::usage, "instruction set '{}': this processor lacks it; choose one of {}", isa,
@@ -70,7 +99,7 @@ const Kernels& kernels_for(std::string_view isa) {
 std::vector<std::string> cpu_isas() {
   std::vector<std::string> names;
   for (const cpu::Isa& row : cpu::kIsas) {
-    if (row.runs_here()) names.emplace_back(row.name);
+    if (row.runs_here()) names.emplace_back(row.kernels()->name);
   }
   return names;
 }

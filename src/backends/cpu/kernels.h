@@ -178,11 +178,4 @@ struct Kernels {
                        int64_t n, float* y);
 };
 
-// Each defined by its file; null where this build has none.
-const Kernels* generic_kernels();
-const Kernels* avx2_kernels();
-const Kernels* avxvnni_kernels();
-const Kernels* avx512_kernels();
-const Kernels* avx512vnni_kernels();
-
 }  // namespace paro::cpu

@@ -4,9 +4,6 @@
 
 namespace paro::cpu {
 
-const Kernels* avx2_kernels() {
-  static constexpr Kernels kernels = kernel_table<Avx2>("avx2");
-  return &kernels;
-}
+extern constinit const Kernels avx2_kernels = kernel_table<Avx2>("avx2");
 
 }  // namespace paro::cpu

@@ -4,9 +4,6 @@
 
 namespace paro::cpu {
 
-const Kernels* avx512_kernels() {
-  static constexpr Kernels kernels = kernel_table<Avx512>("avx512");
-  return &kernels;
-}
+extern constinit const Kernels avx512_kernels = kernel_table<Avx512>("avx512");
 
 }  // namespace paro::cpu

@@ -4,9 +4,6 @@
 
 namespace paro::cpu {
 
-const Kernels* avx512vnni_kernels() {
-  static constexpr Kernels kernels = kernel_table<Avx512>("avx512vnni");
-  return &kernels;
-}
+extern constinit const Kernels avx512vnni_kernels = kernel_table<Avx512>("avx512vnni");
 
 }  // namespace paro::cpu

@@ -4,9 +4,6 @@
 
 namespace paro::cpu {
 
-const Kernels* avxvnni_kernels() {
-  static constexpr Kernels kernels = kernel_table<Avx2>("avxvnni");
-  return &kernels;
-}
+extern constinit const Kernels avxvnni_kernels = kernel_table<Avx2>("avxvnni");
 
 }  // namespace paro::cpu

@@ -4,9 +4,6 @@
 
 namespace paro::cpu {
 
-const Kernels* generic_kernels() {
-  static constexpr Kernels kernels = kernel_table<Generic>("generic");
-  return &kernels;
-}
+extern constinit const Kernels generic_kernels = kernel_table<Generic>("generic");
 
 }  // namespace paro::cpu
