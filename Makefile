@@ -9,13 +9,15 @@ MODEL ?= models/demo
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test build bench format check-format tidy fuzz venv packages clean
+.PHONY: help serve test build bench bench-peers count-instructions format check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
 	@echo "make test          build, and run every test"
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
 	@echo "make bench         measure $(MODEL) on this machine"
+	@echo "make bench-peers   measure against llama.cpp and write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
+	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
 	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"
 	@echo "make tidy          run clang-tidy"
@@ -47,6 +49,12 @@ build/venv/.installed: tests/requirements.txt | packages
 
 bench: build
 	$(PARO) bench $(MODEL)
+
+count-instructions: packages
+	@tools/install_packages.sh counting
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target count_steps
+	tools/instruction_counts.py build/release $(if $(RECORD),--record)
 
 fuzz: packages
 	tools/fuzz.sh $(or $(SECONDS_EACH),60)

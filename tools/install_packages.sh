@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
+# usage: tools/install_packages.sh [counting]      counting: also what `make count-instructions` needs, on Debian
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,12 @@ debian_packages=(
   libpcre2-dev libutf8proc-dev libedit-dev libgtest-dev libbenchmark-dev
   git python3 python3-venv ca-certificates
 )
+
+case "${1:-}" in
+  "") ;;
+  counting) debian_packages+=(valgrind) ;;
+  *) echo "unknown set of packages '$1', expected counting" >&2; exit 2 ;;
+esac
 
 if [[ "$(uname)" == Darwin ]]; then
   command -v brew >/dev/null || { echo "Homebrew is needed: https://brew.sh" >&2; exit 1; }
