@@ -50,6 +50,22 @@ build/venv/.installed: tests/requirements.txt | packages
 bench: build
 	$(PARO) bench $(MODEL)
 
+# PEER=PATH measures the llama-bench at PATH as well, under PEER_NAME, with PEER_ARGS; the llama-batched-bench beside it
+# with PEER_BATCHED_ARGS.
+PEERS = build/peers
+bench-peers: PRESET = release
+bench-peers: build $(PEERS)/venv/.installed
+	PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp
+	$(PEERS)/venv/bin/python tools/peers/measure.py build/release/paro $(PEERS) --threads $(or $(THREADS),2) \
+	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_NAME),--peer-name '$(PEER_NAME)') \
+	  $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)') $(if $(PEER_BATCHED_ARGS),--peer-batched-args='$(PEER_BATCHED_ARGS)')
+	$(PEERS)/venv/bin/python tools/peers/performance_report.py $(PEERS)/results docs
+
+$(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
+	python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 count-instructions: packages
 	@tools/install_packages.sh counting
 	cmake --preset release
