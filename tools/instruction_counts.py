@@ -84,8 +84,7 @@ def measure(program: Path, top: int) -> dict[str, object]:
         print(f"{phase}: {total:,} instructions")
         for name, own in by_name.most_common(top):
             print(f"  {own:>13,}  {100 * own / total:5.1f} %  {name}")
-    return {"model": MODEL, "isa": ISA, "prefill_tokens": facts["prefill_tokens"], "decode_steps": facts["decode_steps"],
-            "compiler": facts["compiler"], "libc": " ".join(platform.libc_ver()), "instructions": instructions}
+    return {"model": MODEL, "isa": ISA, **facts, "libc": " ".join(platform.libc_ver()), "instructions": instructions}
 
 
 def complaints(recorded: dict, now: dict) -> list[str]:
