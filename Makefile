@@ -16,7 +16,7 @@ help:
 	@echo "make test          build, and run every test"
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
 	@echo "make bench         measure $(MODEL) on this machine"
-	@echo "make bench-peers   measure against llama.cpp and write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
+	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
 	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"

@@ -65,7 +65,7 @@ class Child {
  public:
   Child(std::vector<std::string> command, Capture capture) : name_(command.front()) {
     std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw cannot_run(errno);
+    if (::pipe(pipe.data()) != 0) throw cannot_run(errno);
     posix_spawn_file_actions_t files;
     ::posix_spawn_file_actions_init(&files);
     ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -75,6 +75,8 @@ class Child {
     } else {
       ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }
+    ::posix_spawn_file_actions_addclose(&files, pipe[0]);
+    ::posix_spawn_file_actions_addclose(&files, pipe[1]);
     posix_spawnattr_t attributes;
     ::posix_spawnattr_init(&attributes);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
@@ -86,6 +88,7 @@ class Child {
     running_group = kStarting;
     const int error = ::posix_spawnp(&id_, name_.c_str(), &files, &attributes, arguments.data(), environ);
     running_group = error == 0 ? id_ : kNone;
+    if (const int signal = waiting_signal.exchange(0)) on_stop_signal(signal);
     ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&files);
     ::close(pipe[1]);
@@ -94,7 +97,6 @@ class Child {
       ::close(output_);
       throw cannot_run(error);
     }
-    if (const int signal = waiting_signal.exchange(0)) on_stop_signal(signal);
   }
 
   ~Child() {

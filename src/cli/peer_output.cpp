@@ -1,5 +1,6 @@
 #include "cli/peer_output.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -59,6 +60,7 @@ PeerResult parse_llama_bench(std::string_view text) {
   for (const json::value& entry : value.get_array()) {
     if (!entry.is_object()) continue;
     const json::object& object = entry.get_object();
+    if (number_at(object, "n_depth") > 0) continue;  // flags of its own may ask for more than is compared
     const double speed = number_at(object, "avg_ts");
     const bool prompt = number_at(object, "n_prompt") > 0, answer = number_at(object, "n_gen") > 0;
     if (prompt && !answer) result.prefill_tokens_per_s = speed;

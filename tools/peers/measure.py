@@ -3,7 +3,7 @@
 
 usage: measure.py PARO FOLDER [--threads N] [--quick] [--peer LLAMA_BENCH] [--only WORD]
 
-FOLDER (build/peers) gets models/ (6 GB of GGUF files, as much of checkpoints) and results/. llama.cpp is expected in
+FOLDER (build/peers) gets models/ (about 6 GB of GGUF files and 7 GB of checkpoints) and results/. llama.cpp is expected in
 FOLDER/llama.cpp/bin, as build_llama_cpp.sh leaves it.
 """
 from __future__ import annotations
