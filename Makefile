@@ -9,7 +9,8 @@ MODEL ?= models/demo
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build bench format check-format tidy fuzz venv packages clean
+.PHONY: help serve test test-arm64 build bench bench-peers count-instructions format check-format tidy fuzz venv packages \
+        clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
@@ -17,6 +18,8 @@ help:
 	@echo "make test-arm64    run the tests of the ARM kernels in an emulator"
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
 	@echo "make bench         measure $(MODEL) on this machine"
+	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
+	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
 	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"
 	@echo "make tidy          run clang-tidy"
@@ -54,6 +57,28 @@ build/venv/.installed: tests/requirements.txt | packages
 
 bench: build
 	$(PARO) bench $(MODEL)
+
+# PEER=PATH measures the llama-bench at PATH as well, under PEER_NAME, with PEER_ARGS; the llama-batched-bench beside it
+# with PEER_BATCHED_ARGS.
+PEERS = build/peers
+bench-peers: PRESET = release
+bench-peers: build $(PEERS)/venv/.installed
+	PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp
+	$(PEERS)/venv/bin/python tools/peers/measure.py build/release/paro $(PEERS) --threads $(or $(THREADS),2) \
+	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_NAME),--peer-name '$(PEER_NAME)') \
+	  $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)') $(if $(PEER_BATCHED_ARGS),--peer-batched-args='$(PEER_BATCHED_ARGS)')
+	$(PEERS)/venv/bin/python tools/peers/performance_report.py $(PEERS)/results docs
+
+$(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
+	python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+count-instructions: packages
+	@tools/install_packages.sh counting
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target count_steps
+	tools/instruction_counts.py build/release $(if $(RECORD),--record)
 
 fuzz: packages
 	tools/fuzz.sh $(or $(SECONDS_EACH),60)

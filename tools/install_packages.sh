@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
-# With "arm64" as its argument, also what `make test-arm64` needs, on Debian alone.
+# usage: tools/install_packages.sh [arm64 | counting]      also what `make test-arm64` or `make count-instructions` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,11 +11,12 @@ debian_packages=(
   git python3 python3-venv ca-certificates
 )
 
-if [[ "${1:-}" == arm64 ]]; then
-  # GoogleTest and fmt come with sources and headers that serve every processor.
-  debian_packages+=(g++-aarch64-linux-gnu qemu-user)
-  [[ "$(uname)" == Linux ]] || { echo "The arm64 tests are emulated on Debian alone" >&2; exit 1; }
-fi
+case "${1:-}" in
+  "") ;;
+  arm64) debian_packages+=(g++-aarch64-linux-gnu qemu-user) ;;  # GoogleTest and fmt serve every processor as sources
+  counting) debian_packages+=(valgrind) ;;
+  *) echo "unknown set of packages '$1', expected arm64 or counting" >&2; exit 2 ;;
+esac
 
 if [[ "$(uname)" == Darwin ]]; then
   command -v brew >/dev/null || { echo "Homebrew is needed: https://brew.sh" >&2; exit 1; }

@@ -19,6 +19,8 @@ class CommonOptions {
   EngineOptions engine_options(const std::filesystem::path& model) const;
   std::unique_ptr<Backend> make_backend() const;
   int n_threads() const;  // that compute
+  bool is_cpu() const { return backend_ == "cpu"; }
+  const std::string& isa() const { return isa_; }
 
  private:
   std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";

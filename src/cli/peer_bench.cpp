@@ -1,105 +1,145 @@
 #include "cli/peer_bench.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
-#include <array>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <cerrno>
-#include <cstring>
-#include <vector>
+#include <algorithm>
+#include <sstream>
 
+#include "base/align.h"
 #include "base/error.h"
-
-extern char** environ;
+#include "cli/child_process.h"
 
 namespace paro::cli {
 
-namespace json = boost::json;
+// A kind of benchmark program.
+struct Peer::Kind {
+  std::string name;
+  std::vector<std::string> (*flags)(const PeerWork& work);
+  Capture capture;  // where it prints its figures
+  PeerResult (*parse)(std::string_view text);
+  bool (*is_complete)(const PeerResult& result, const PeerWork& work);
+  const char* figures;
+};
 
 namespace {
 
-// Standard output of a program that is run without a shell; its standard error is dropped.
-std::string output_of(std::vector<std::string> command) {
-  const auto fail = [&](int error) {
-    return Error(ErrorKind::io, "cannot run '{}': {}", command.front(), std::strerror(error));
-  };
-  std::array<int, 2> pipe{};
-  if (::pipe(pipe.data()) != 0) throw fail(errno);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_addclose(&actions, pipe[0]);
-  ::posix_spawn_file_actions_addclose(&actions, pipe[1]);
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  std::vector<char*> arguments;
-  for (std::string& argument : command) arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
-  pid_t child = 0;
-  const int error = ::posix_spawnp(&child, command.front().c_str(), &actions, nullptr, arguments.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::close(pipe[1]);
-  if (error != 0) {
-    ::close(pipe[0]);
-    throw fail(error);
-  }
-  std::string output;
-  std::array<char, 4096> piece{};
-  while (true) {
-    const ssize_t n = ::read(pipe[0], piece.data(), piece.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    output.append(piece.data(), size_t(n));
-  }
-  ::close(pipe[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw Error(ErrorKind::io, "'{}' failed with {}; run it by hand to see why", command.front(),
-                WIFEXITED(status) ? fmt::format("exit code {}", WEXITSTATUS(status))
-                                  : fmt::format("signal {}", WTERMSIG(status)));
-  }
-  return output;
+std::string decimal(int64_t value) { return std::to_string(value); }
+
+std::vector<std::string> llama_bench_flags(const PeerWork& work) {
+  return {"-p", decimal(work.n_prompt_tokens),
+          "-n", decimal(work.n_decode_tokens),
+          "-t", decimal(work.n_threads),
+          "-r", "1",
+          "-o", "json"};
+}
+
+// Sequences begin with one token each, and share a context that is cut evenly, in pieces of 256.
+std::vector<std::string> batched_bench_flags(const PeerWork& work) {
+  constexpr int64_t kPiece = 256;
+  const int64_t largest = *std::max_element(work.batches.begin(), work.batches.end());
+  return {"-c",   decimal(largest * round_up(int64_t(work.n_decode_tokens) + 1, kPiece)),
+          "-npp", "1",
+          "-ntg", decimal(work.n_decode_tokens),
+          "-npl", fmt::format("{}", fmt::join(work.batches, ",")),
+          "-t",   decimal(work.n_threads)};
+}
+
+bool has_batch(const PeerResult& result, int batch) {
+  return std::any_of(result.decode.begin(), result.decode.end(), [&](const auto& d) { return d.batch == batch; });
+}
+
+const Peer::Kind kKinds[] = {
+    {"llama-bench", llama_bench_flags, Capture::output, parse_llama_bench,
+     [](const PeerResult& result, const PeerWork&) { return result.prefill_tokens_per_s > 0 && has_batch(result, 1); },
+     "prefill and decoding"},
+    {"batched-bench", batched_bench_flags, Capture::output_and_errors, parse_batched_bench,
+     [](const PeerResult& result, const PeerWork& work) {
+       return std::all_of(work.batches.begin(), work.batches.end(), [&](int b) { return has_batch(result, b); });
+     },
+     "decoding of every --batch"},
+};
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+// "NAME=REST" in two; false: there is no name.
+bool split_name(std::string_view text, std::string& name, std::string& rest) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos || !is_name(text.substr(0, equals))) return false;
+  name = text.substr(0, equals);
+  rest = text.substr(equals + 1);
+  return true;
 }
 
 }  // namespace
 
-LlamaBench::LlamaBench(const std::string& spec) {
-  constexpr std::string_view kPrefix = "llama-bench:";
-  const size_t colon = spec.find(':', kPrefix.size());
-  if (!spec.starts_with(kPrefix) || colon == std::string::npos || colon + 1 == spec.size()) {
-    throw Error(ErrorKind::usage, "--compare is '{}', expected llama-bench:PROGRAM:MODEL.gguf", spec);
+Peer::Peer(const std::string& spec) {
+  std::string rest = spec;
+  split_name(spec, name_, rest);
+  const size_t first = rest.find(':');
+  const size_t second = first == std::string::npos ? first : rest.find(':', first + 1);
+  for (const Kind& kind : kKinds) {
+    if (rest.substr(0, first) == kind.name) kind_ = &kind;
   }
-  program_ = spec.substr(kPrefix.size(), colon - kPrefix.size());
-  model_ = spec.substr(colon + 1);
+  if (kind_ != nullptr && second != std::string::npos) {
+    program_ = rest.substr(first + 1, second - first - 1);
+    model_ = rest.substr(second + 1);
+  }
+  if (program_.empty() || model_.empty()) {
+    throw Error(ErrorKind::usage,
+                "--compare is '{}', expected [NAME=]llama-bench:PROGRAM:MODEL.gguf or "
+                "[NAME=]batched-bench:PROGRAM:MODEL.gguf",
+                spec);
+  }
+  if (name_.empty()) name_ = kind_->name;
 }
 
-PeerResult LlamaBench::run(int n_prompt, int n_decode, int n_threads) const {
-  const std::string output =
-      output_of({program_.string(), "-m", model_.string(), "-p", std::to_string(n_prompt), "-n",
-                 std::to_string(n_decode), "-t", std::to_string(n_threads), "-r", "1", "-o", "json"});
-  PeerResult result;
-  boost::system::error_code error;
-  const json::value value = json::parse(output, error);
-  if (!error && value.is_array()) {
-    for (const json::value& entry : value.get_array()) {
-      if (!entry.is_object()) continue;
-      const auto number = [&](const char* key) {
-        const json::value* member = entry.get_object().if_contains(key);
-        return member != nullptr && member->is_number() ? member->to_number<double>() : 0;
-      };
-      (number("n_gen") > 0 ? result.decode_tokens_per_s : result.prefill_tokens_per_s) = number("avg_ts");
-    }
-  }
-  if (!(result.prefill_tokens_per_s > 0 && result.decode_tokens_per_s > 0)) {
-    throw Error(ErrorKind::io, "'{}' printed no tokens per second for prefill and decoding", program_.string());
+const std::string& Peer::kind() const { return kind_->name; }
+
+void Peer::add_arguments(const std::string& text) {
+  std::istringstream words(text);
+  for (std::string word; words >> word;) arguments_.push_back(word);
+}
+
+PeerResult Peer::run(const PeerWork& work) const {
+  std::vector<std::string> command = {program_, "-m", model_};
+  for (const auto& more : {kind_->flags(work), arguments_}) command.insert(command.end(), more.begin(), more.end());
+  const PeerResult result = kind_->parse(run_child(command, kind_->capture, work.timeout));
+  if (!kind_->is_complete(result, work)) {
+    throw Error(ErrorKind::io, "'{}' printed no tokens per second for {}; run it by hand: {}", program_, kind_->figures,
+                fmt::join(command, " "));
   }
   return result;
+}
+
+std::vector<Peer> make_peers(std::span<const std::string> specs, std::span<const std::string> arguments) {
+  std::vector<Peer> peers;
+  const auto find = [&](const std::string& name) {
+    return std::find_if(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.name() == name; });
+  };
+  for (const std::string& spec : specs) {
+    Peer peer(spec);
+    if (find(peer.name()) != peers.end()) {
+      throw Error(ErrorKind::usage, "two --compare are called '{}'; give them names: --compare NAME={}", peer.name(),
+                  spec);
+    }
+    peers.push_back(std::move(peer));
+  }
+  for (const std::string& text : arguments) {
+    std::string name, words;
+    const bool named = split_name(text, name, words);
+    const auto peer = named ? find(name) : peers.end();
+    if (peer == peers.end()) {
+      throw Error(ErrorKind::usage, "--compare-args is '{}', expected NAME=ARGUMENTS with the name of a --compare",
+                  text);
+    }
+    peer->add_arguments(words);
+  }
+  return peers;
 }
 
 }  // namespace paro::cli

@@ -1,26 +1,46 @@
-// Another program's benchmark, run beside our own: llama-bench of llama.cpp on a GGUF file.
+// Other programs' benchmarks, run between our own measurements on files of their own.
 #pragma once
 
-#include <filesystem>
+#include <chrono>
+#include <span>
 #include <string>
+#include <vector>
+
+#include "cli/peer_output.h"
 
 namespace paro::cli {
 
-struct PeerResult {
-  double prefill_tokens_per_s = 0;
-  double decode_tokens_per_s = 0;
+// What a peer is to measure: as we do, from an empty context.
+struct PeerWork {
+  int n_prompt_tokens = 0;
+  int n_decode_tokens = 0;  // of each sequence
+  std::vector<int> batches;
+  int n_threads = 1;
+  std::chrono::seconds timeout{};
 };
 
-class LlamaBench {
+class Peer {
  public:
-  // "llama-bench:PATH:GGUF". Throws Error{usage}.
-  explicit LlamaBench(const std::string& spec);
+  // "[NAME=]llama-bench:PROGRAM:MODEL" or "[NAME=]batched-bench:PROGRAM:MODEL". Throws Error{usage}.
+  explicit Peer(const std::string& spec);
 
-  // One repetition. Throws Error{io} when it cannot be run or says something else than was asked.
-  PeerResult run(int n_prompt, int n_decode, int n_threads) const;
+  const std::string& name() const { return name_; }  // else the kind
+  const std::string& kind() const;
+  const std::string& model() const { return model_; }
+  void add_arguments(const std::string& text);  // split at spaces
+
+  // One repetition. Throws Error{io} when it cannot be run or does not say what it was asked for.
+  PeerResult run(const PeerWork& work) const;
+
+  struct Kind;
 
  private:
-  std::filesystem::path program_, model_;
+  const Kind* kind_ = nullptr;
+  std::string name_, program_, model_;
+  std::vector<std::string> arguments_;
 };
+
+// The peers of all --compare, each with its "NAME=ARGUMENTS" of --compare-args. Throws Error{usage}.
+std::vector<Peer> make_peers(std::span<const std::string> specs, std::span<const std::string> arguments);
 
 }  // namespace paro::cli

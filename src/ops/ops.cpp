@@ -25,6 +25,9 @@ Tensor Ops::linear(Tensor x, const Linear& w) { return linears<1>(x, {&w})[0]; }
 
 void Ops::run_linears(Tensor x, std::span<const Linear* const> weights, std::span<const Tensor> y) {
   for (const Linear* w : weights) check_shape(x, {x.dim(0), w->spec.in});
+  if (work_ != nullptr) {
+    for (const Linear* w : weights) work_->add(w->spec, x.dim(0));
+  }
   const LinearArgs args{x, weights, y};
   const auto scratch_scope = scope();
   const auto scratch = arena_.take(backend_.scratch_bytes(args));
@@ -34,6 +37,9 @@ void Ops::run_linears(Tensor x, std::span<const Linear* const> weights, std::spa
 Tensor Ops::mlp(Tensor x, const Linear& gate, const Linear& up, const Linear& down, Activation activation) {
   check_shape(x, {x.dim(0), gate.spec.in});
   PARO_CHECK(up.spec.out == gate.spec.out && up.spec.in == gate.spec.in && down.spec.in == gate.spec.out);
+  if (work_ != nullptr) {
+    for (const Linear* w : {&gate, &up, &down}) work_->add(w->spec, x.dim(0));
+  }
   const Tensor y = arena_.tensor(DType::f32, {x.dim(0), down.spec.out});
   const MlpArgs args{x, gate, up, down, activation, y};
   const auto scratch_scope = scope();
@@ -46,6 +52,10 @@ Tensor Ops::moe(Tensor x, Tensor router_logits, const Experts& experts, const Ro
   check_shape(x, {x.dim(0), experts.spec.hidden});
   check_shape(router_logits, {x.dim(0), experts.n_experts});
   PARO_CHECK(routing.top_k >= 1 && routing.top_k <= experts.n_experts);
+  if (work_ != nullptr) {
+    const ExpertSpec& e = experts.spec;
+    for (const MatrixSpec& spec : {e.gate(), e.gate(), e.down()}) work_->add(spec, x.dim(0) * routing.top_k);
+  }
   const Tensor y = arena_.tensor(DType::f32, x.shape);
   const MoeArgs args{
       x, router_logits, experts, routing.top_k, routing.renormalize, routing.per_expert_scale, activation, y};
@@ -57,6 +67,7 @@ Tensor Ops::moe(Tensor x, Tensor router_logits, const Experts& experts, const Ro
 
 Tensor Ops::head(Tensor x, const Table& table, float softcap) {
   check_shape(x, {x.dim(0), table.spec.cols});
+  if (work_ != nullptr) work_->add(table.spec, x.dim(0));
   const Tensor logits = arena_.tensor(DType::f32, {x.dim(0), table.spec.rows});
   const HeadArgs args{x, table, softcap, logits};
   const auto scratch_scope = scope();

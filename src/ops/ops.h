@@ -11,13 +11,16 @@
 #include "ops/backend.h"
 #include "ops/batch.h"
 #include "ops/weights.h"
+#include "ops/work.h"
 #include "tensor/tensor.h"
 
 namespace paro {
 
 class Ops {
  public:
-  Ops(Backend& backend, Arena& arena, int max_context) : backend_(backend), arena_(arena), max_context_(max_context) {}
+  // `work`: what the products of the steps come to is added to it.
+  Ops(Backend& backend, Arena& arena, int max_context, Work* work = nullptr)
+      : backend_(backend), arena_(arena), max_context_(max_context), work_(work) {}
 
   // What is taken after it is given back at its end. What must outlive a scope is taken before it.
   [[nodiscard]] Arena::Scope scope() { return Arena::Scope(arena_); }
@@ -68,6 +71,7 @@ class Ops {
   Backend& backend_;
   Arena& arena_;
   int max_context_;
+  Work* work_;
 };
 
 }  // namespace paro

@@ -63,5 +63,14 @@ TEST(CpuIsa, GroupsThatNoKernelTakesAreCheckpointErrors) {
   }
 }
 
+TEST(CpuIsa, PeakOperationsGrowWithTheRounds) {
+  for (const std::string& isa : cpu_isas()) {
+    const double one = run_integer_peak(isa, 1);
+    EXPECT_GE(one, 8 * 4 * 128) << isa;  // lines of 64 codes
+    EXPECT_EQ(run_integer_peak(isa, 1000), 1000 * one) << isa;
+  }
+  EXPECT_THROW(run_integer_peak("avx1024", 1), Error);
+}
+
 }  // namespace
 }  // namespace paro::test

@@ -1,6 +1,6 @@
 """Every command of `paro` from outside: what it prints, writes and returns, on the demo model and the goldens.
 
-The program is the one that PARO_BINARY names.
+`paro bench` has bench_test.py.
 """
 from __future__ import annotations
 
@@ -19,28 +19,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-ROOT = Path(__file__).resolve().parents[2]
-PARO = os.environ.get("PARO_BINARY", str(ROOT / "build/release/paro"))
-DEMO = ROOT / "models/demo"
-GOLDENS = ROOT / "tests/goldens"
+from program import DEMO, FAILED, GOLDENS, MISUSED, PARO, ROOT, paro, refused
+
 REFERENCE = ["--backend", "reference"]
-FAILED, MISUSED = 1, 2
-
-
-def paro(*arguments: object, code: int = 0, stdin: str = "", env: dict[str, str] | None = None,
-         timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PARO_")}
-    done = subprocess.run([PARO, *map(str, arguments)], input=stdin, capture_output=True, text=True,
-                          timeout=timeout_s, env={**clean, **(env or {})})
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def refused(*arguments: object, code: int = FAILED, **options) -> str:
-    """The message with which a command fails: one that begins with the program's name."""
-    done = paro(*arguments, code=code, **options)
-    assert done.stderr.startswith("paro: "), done.stderr
-    return done.stderr
 
 
 def copy_of(source: Path, target: Path) -> Path:
@@ -309,42 +290,6 @@ def test_synth_writes_over_nothing(tmp_path: Path) -> None:
     assert "is not empty" in refused("synth", GOLDENS / "gemma4-moe", tmp_path / "model", code=MISUSED)
     assert "--layers is 99" in refused("synth", GOLDENS / "gemma4-moe", tmp_path / "other", "--layers", 99,
                                        code=MISUSED)
-
-
-# --- bench ----------------------------------------------------------------------------------------------------------
-
-SHORT = ["--prompt-tokens", 48, "--decode-tokens", 8, "--repetitions", 2]
-
-
-def test_bench_measures_in_physical_units() -> None:
-    figures = json.loads(paro("bench", "--json", *SHORT, "--batch", "1,3", DEMO).stdout)
-    assert figures["load"]["bytes"] > 10e6 and figures["load"]["bytes_per_s"] > 0
-    assert figures["prefill"]["tokens"] == 48
-    assert [d["batch"] for d in figures["decode"]] == [1, 3]
-    one, three = figures["decode"]
-    # More sequences read more experts in a step, though less than one each.
-    assert one["bytes_per_step"] < three["bytes_per_step"] < 3 * one["bytes_per_step"]
-    for figure in (figures["memory_bytes_per_s"], figures["prefill"]["tokens_per_s"], one["tokens_per_s"]):
-        assert 0 < figure["min"] <= figure["median"] <= figure["max"]
-    assert "tokens/s" in paro("bench", DEMO, *SHORT).stdout
-
-
-def test_bench_runs_a_peer_between_its_own_repetitions(tmp_path: Path) -> None:
-    peer, log = tmp_path / "llama-bench", tmp_path / "log"
-    peer.write_text(f"#!/bin/sh\necho \"$@\" >> {log}\necho '[{{\"n_prompt\": 48, \"n_gen\": 0, \"avg_ts\": 200.0}},"
-                    f" {{\"n_prompt\": 0, \"n_gen\": 8, \"avg_ts\": 50.0}}]'\n")
-    peer.chmod(0o755)
-    figures = json.loads(paro("bench", DEMO, "--json", *SHORT, "--threads", 1,
-                              "--compare", f"llama-bench:{peer}:m.gguf").stdout)
-    assert figures["llama_bench"]["prefill_tokens_per_s"]["median"] == 200
-    ratio = figures["decode"][0]["tokens_per_s"]["median"] / 50
-    assert figures["llama_bench"]["decode_ratio"] == pytest.approx(ratio)
-    assert log.read_text().splitlines() == ["-m m.gguf -p 48 -n 8 -t 1 -r 1 -o json"] * 2
-
-    peer.write_text("#!/bin/sh\nexit 3\n")
-    assert "exit code 3" in refused("bench", DEMO, *SHORT, "--compare", f"llama-bench:{peer}:m.gguf")
-    refused("bench", DEMO, *SHORT, "--compare", f"llama-bench:{tmp_path}/none:m.gguf")
-    assert "llama-bench:PROGRAM:MODEL.gguf" in refused("bench", DEMO, "--compare", "x", code=MISUSED)
 
 
 # --- serve ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include "backends/cpu/backend_class.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/pack.h"
+#include "base/check.h"
 #include "base/error.h"
 
 namespace paro {
@@ -80,6 +81,12 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   }
   const int n_threads = options.n_threads == 0 ? available_cpus() : options.n_threads;
   return std::make_unique<cpu::CpuBackend>(cpu::kernels_for(options.isa), n_threads);
+}
+
+double run_integer_peak(const std::string& isa, int64_t n_rounds) {
+  const double n_ops = cpu::kernels_for(isa).peak_ops(n_rounds);
+  PARO_CHECK(n_ops > 0, "the integer peak of '{}' summed wrong", isa);
+  return n_ops;
 }
 
 }  // namespace paro

@@ -20,4 +20,9 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
 // Instruction sets that this machine runs, the best first.
 std::vector<std::string> cpu_isas();
 
+// Runs the integer dots of an instruction set ("": the best) on registers alone, on the calling thread, and returns the
+// operations done, two for each multiply-add. Timed, it is the most that INT4 products can reach. Throws Error{usage}
+// as above.
+double run_integer_peak(const std::string& isa, int64_t n_rounds);
+
 }  // namespace paro

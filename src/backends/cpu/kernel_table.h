@@ -4,6 +4,7 @@
 #include "backends/cpu/attention_kernels.h"
 #include "backends/cpu/dense_kernels.h"
 #include "backends/cpu/int4_kernels.h"
+#include "backends/cpu/peak_kernels.h"
 #include "backends/cpu/rotation_kernels.h"
 #include "backends/cpu/row_kernels.h"
 
@@ -36,6 +37,7 @@ constexpr Kernels kernel_table(const char* name) {
   k.glu = glu<V>;
   k.softmax = softmax<V>;
   k.weighted_sum = weighted_sum<V>;
+  k.peak_ops = peak_ops<V>;
   return k;
 }
 

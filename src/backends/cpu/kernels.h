@@ -176,6 +176,10 @@ struct Kernels {
   // y = sum over i of weights[i] * rows[index[i]], ascending.
   void (*weighted_sum)(const float* rows, int64_t stride, const int32_t* index, const float* weights, int n_rows,
                        int64_t n, float* y);
+
+  // The dots that the products are made of, n_rounds times on registers alone: integer operations done, two for each
+  // multiply-add, or 0 when their sums are wrong.
+  double (*peak_ops)(int64_t n_rounds);
 };
 
 }  // namespace paro::cpu
