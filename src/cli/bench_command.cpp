@@ -87,7 +87,7 @@ class Runs {
       rows_.clear();
       for (const int slot : slots) {
         runner_.cache().extend(slot, position, position + 1);
-        rows_.push_back({token(), position, slot, true});
+        rows_.push_back({token(), position, slot, true, /*n_exact=*/1});
       }
       const Tensor logits = runner_.run(rows_);
       for (int64_t row = 0; row < logits.dim(0); ++row) {

@@ -6,6 +6,7 @@
 #include "backends/cpu/int4_kernels.h"
 #include "backends/cpu/rotation_kernels.h"
 #include "backends/cpu/row_kernels.h"
+#include "backends/cpu/table_kernels.h"
 
 namespace paro::cpu {
 namespace {
@@ -17,7 +18,8 @@ constexpr Kernels kernel_table(const char* name) {
   k.quantize = quantize<V>;
   k.int4_linear = int4_linear<V>;
   k.int4_glu = int4_glu<V>;
-  k.table_product = table_product<V>;
+  k.table_coarse = table_coarse<V>;
+  k.table_fine = table_fine<V>;
   k.dense_linear = dense_linear<V>;
   k.attend = attend<V>;
   k.merge = merge<V>;
