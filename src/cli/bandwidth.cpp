@@ -47,8 +47,8 @@ namespace {
 int64_t bytes_of(const Backend& backend, const MatrixLoad& m) { return m.expert ? 0 : backend.packed_bytes(m.spec); }
 int64_t bytes_of(const Backend& backend, const RotationLoad& r) { return backend.packed_bytes(r.spec); }
 int64_t bytes_of(const Backend& backend, const TableLoad& t) {
-  const int64_t n_bytes = backend.packed_bytes(t.spec);
-  return t.is_head ? n_bytes : n_bytes / std::max<int64_t>(1, t.spec.rows);
+  if (t.is_head) return backend.head_bytes(t.spec, /*n_exact=*/1);
+  return backend.packed_bytes(t.spec) / std::max<int64_t>(1, t.spec.rows);
 }
 int64_t bytes_of(const Backend&, const VectorLoad& v) { return v.stored->shape.n_elements() * 4; }
 int64_t bytes_of(const Backend&, const ConstantLoad& c) { return int64_t(c.values.size()) * 4; }

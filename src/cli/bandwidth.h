@@ -31,7 +31,7 @@ struct StepBytes {
   double total() const { return weights + experts + kv; }
 };
 
-// Of a step with one token of each of n_sequences, each after n_context others.
+// Of a greedy step with one token of each of n_sequences, each after n_context others.
 StepBytes step_bytes(const ModelRunner& runner, KvCache& cache, const EngineOptions& options, int n_sequences,
                      int n_context);
 

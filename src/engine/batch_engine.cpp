@@ -243,7 +243,7 @@ void BatchEngine::compose() {
   for (const SequencePtr& s : active_) {
     if (s->in_prefill()) continue;
     runner_.cache().extend(s->slot, s->n_cached, s->n_cached + 1);
-    rows_.push_back({s->last_token, s->n_cached, s->slot, true});
+    rows_.push_back({s->last_token, s->n_cached, s->slot, true, exact_logits(s->request.sampling)});
     in_step_.push_back(s.get());
     want_token_.push_back(s.get());
   }
@@ -253,7 +253,8 @@ void BatchEngine::compose() {
     const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
     runner_.cache().extend(s->slot, begin, end);
     for (int i = begin; i < end; ++i) {
-      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt()});
+      const bool is_last = i + 1 == s->n_prompt();
+      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, is_last, exact_logits(s->request.sampling)});
     }
     in_step_.push_back(s.get());
     if (end == s->n_prompt()) want_token_.push_back(s.get());

@@ -88,7 +88,7 @@ class Planner {
     }
     Arena arena;
     Ops ops(backend_, arena, s.max_context);
-    model_->forward(ops, {batch(rows), batch(logits), logits, kv});
+    model_->forward(ops, {batch(rows), batch(logits), logits, {}, kv});
     return arena.peak_bytes();
   }
 

@@ -48,6 +48,7 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   rows_.reserve(size_t(plan.report.prefill_chunk));
   logit_rows_.reserve(size_t(max_logit_rows_));
   logit_indices_.reserve(size_t(max_logit_rows_));
+  n_exact_.reserve(size_t(max_logit_rows_));
 }
 
 Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* observer) {
@@ -55,18 +56,20 @@ Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* obs
   rows_.clear();
   logit_rows_.clear();
   logit_indices_.clear();
+  n_exact_.clear();
   for (size_t i = 0; i < rows.size(); ++i) {
     rows_.push(rows[i]);
     if (!rows[i].wants_logits) continue;
     logit_rows_.push(rows[i]);
     logit_indices_.push_back(int32_t(i));
+    n_exact_.push_back(rows[i].n_exact);
   }
   PARO_CHECK(int(logit_indices_.size()) <= max_logit_rows_, "{} rows want logits", logit_indices_.size());
   const auto tables = cache_->tables();
   Arena arena(arena_memory_);
   Ops ops(*backend_, arena, report().max_context);
-  return model_->forward(ops,
-                         {rows_.batch(tables), logit_rows_.batch(tables), logit_indices_, cache_->layers(), observer});
+  return model_->forward(
+      ops, {rows_.batch(tables), logit_rows_.batch(tables), logit_indices_, n_exact_, cache_->layers(), observer});
 }
 
 }  // namespace paro

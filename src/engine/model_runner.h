@@ -15,12 +15,14 @@
 
 namespace paro {
 
-// One token of one sequence. Rows of a sequence stand together in a step, at ascending positions.
+// One token of one sequence. Of its logits, those that are less than the n_exact best may come out smaller than they
+// are; 0: none. Rows of a sequence stand together in a step, at ascending positions.
 struct StepRow {
   int32_t token = 0;
   int32_t position = 0;
   int32_t slot = 0;  // of the KvCache
   bool wants_logits = false;
+  int n_exact = 0;  // as exact_logits() says
 };
 
 class ModelRunner {
@@ -69,7 +71,7 @@ class ModelRunner {
   double load_seconds_ = 0;
 
   Rows rows_, logit_rows_;
-  std::vector<int32_t> logit_indices_;
+  std::vector<int32_t> logit_indices_, n_exact_;
 };
 
 }  // namespace paro

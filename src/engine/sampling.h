@@ -23,6 +23,17 @@ struct SamplingOptions {
   int n_logprobs = -1;           // -1: none; 0: of the chosen token; n: also of the n best
 };
 
+// How many of the best logits sampling looks at: as many must be exact, and the others may be smaller than they are.
+// 0: all of them count.
+inline int exact_logits(const SamplingOptions& o) {
+  constexpr int kMost = 1024;  // above, finding the best costs more than it spares
+  const bool as_they_are = o.repetition_penalty == 1.0f && o.presence_penalty == 0.0f && o.frequency_penalty == 0.0f &&
+                           o.logit_bias.empty() && o.n_logprobs < 0;
+  if (!as_they_are) return 0;
+  if (o.temperature == 0.0f) return 1;
+  return o.top_k <= kMost ? o.top_k : 0;
+}
+
 struct TokenLogprob {
   int32_t id = 0;
   float logprob = 0;

@@ -456,7 +456,7 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
   }
   x = ops.rms_norm(x, norm_, c.rms_norm_eps);
   observe(c.num_hidden_layers, x);
-  return ops.head(x, lm_head_ ? *lm_head_ : embed_tokens_, c.final_logit_softcapping);
+  return ops.head(x, lm_head_ ? *lm_head_ : embed_tokens_, c.final_logit_softcapping, step.n_exact);
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ struct Step {
   Batch rows;                              // all rows of the step
   Batch logit_rows;                        // those whose logits are asked for
   std::span<const int32_t> logit_indices;  // their indices in rows, ascending
+  std::span<const int32_t> n_exact;        // how many of their best logits count, 0: all; empty: all of all rows
   std::span<const KvLayer> kv;             // as ModelSpec::kv_layers
   const HiddenObserver* observer = nullptr;
 };

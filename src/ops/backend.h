@@ -63,12 +63,14 @@ struct AttentionArgs {
   Tensor y;         // f32 [n, n_heads, head_dim]
 };
 
-// logits = softcap(table x): tanh(l / cap) * cap if cap > 0.
+// logits = softcap(table x): tanh(l / cap) * cap if cap > 0. Of a row with n_exact k, a logit that is less than the
+// k-th best may come out as any smaller number.
 struct HeadArgs {
   Tensor x;  // f32 [n, cols]
   const Table& table;
   float softcap;
-  Tensor logits;  // f32 [n, rows]
+  Tensor logits;                          // f32 [n, rows]
+  std::span<const int32_t> n_exact = {};  // [n], 0: all; empty: all of all rows
 };
 
 class Backend {
@@ -90,6 +92,9 @@ class Backend {
   virtual void pack(const RotationSpec& spec, const StoredRotation& stored, std::byte* packed) const = 0;
   virtual void pack(const TableSpec& spec, const TablePiece& piece, std::byte* packed) const = 0;
   virtual void pack(const ExpertSpec& spec, ExpertPart part, const MatrixPiece& piece, std::byte* packed) const = 0;
+
+  // Bytes of a packed table that `head` reads at the least for n_exact best logits, 0: all.
+  virtual int64_t head_bytes(const TableSpec& spec, int n_exact) const = 0;
 
   // Bytes of one cache page: keys and values of kPageTokens tokens of one layer.
   virtual int64_t page_bytes(const KvSpec& spec) const = 0;

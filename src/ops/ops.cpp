@@ -65,11 +65,12 @@ Tensor Ops::moe(Tensor x, Tensor router_logits, const Experts& experts, const Ro
   return y;
 }
 
-Tensor Ops::head(Tensor x, const Table& table, float softcap) {
+Tensor Ops::head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact) {
   check_shape(x, {x.dim(0), table.spec.cols});
+  PARO_CHECK(n_exact.empty() || int64_t(n_exact.size()) == x.dim(0), "{} of {} rows", n_exact.size(), x.dim(0));
   if (work_ != nullptr) work_->add(table.spec, x.dim(0));
   const Tensor logits = arena_.tensor(DType::f32, {x.dim(0), table.spec.rows});
-  const HeadArgs args{x, table, softcap, logits};
+  const HeadArgs args{x, table, softcap, logits, n_exact};
   const auto scratch_scope = scope();
   const auto scratch = arena_.take(backend_.scratch_bytes(args));
   PARO_RUN(head(args, scratch));

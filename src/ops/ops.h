@@ -47,7 +47,8 @@ class Ops {
   Tensor moe(Tensor x, Tensor router_logits, const Experts& experts, const Routing& routing,
              Activation activation);  // [n, hidden]
 
-  Tensor head(Tensor x, const Table& table, float softcap);  // x [n, cols] -> [n, rows]
+  // x [n, cols] -> [n, rows]; n_exact as in HeadArgs
+  Tensor head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact = {});
 
   Tensor rms_norm(Tensor x, Vector weight, float eps);                 // like x; norm over the last dim
   void add_rms_norm(Tensor into, Tensor x, Vector weight, float eps);  // into += rms_norm(x)

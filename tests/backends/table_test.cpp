@@ -1,6 +1,10 @@
 // Embeddings and heads in both table types.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
+#include "backends/cpu/layout.h"
 #include "op_test.h"
 
 namespace paro::test {
@@ -19,19 +23,24 @@ class CpuTable : public CpuOps {
     return {spec, packed.data()};
   }
 
-  static std::vector<float> run_head(Backend& backend, const Table& table, std::vector<float> x, float softcap) {
+  static std::vector<float> run_head(Backend& backend, const Table& table, std::vector<float> x, float softcap,
+                                     std::vector<int32_t> n_exact = {}) {
     const int64_t n = int64_t(x.size()) / table.spec.cols;
     Output logits({n, table.spec.rows});
-    const HeadArgs args{view(x, {n, table.spec.cols}), table, softcap, logits.tensor()};
+    const HeadArgs args{view(x, {n, table.spec.cols}), table, softcap, logits.tensor(), n_exact};
     Guarded scratch(backend.scratch_bytes(args));
     backend.head(args, scratch.bytes());
     return logits.values();
   }
 
-  static std::vector<float> run_embedding(Backend& backend, const Table& table, const std::vector<int32_t>& ids) {
+  static std::vector<float> run_embedding_by(Backend& backend, const Table& table, const std::vector<int32_t>& ids,
+                                             float scale) {
     Output y({int64_t(ids.size()), table.spec.cols});
-    backend.embedding(table, ids, 3.0f, y.tensor());
+    backend.embedding(table, ids, scale, y.tensor());
     return y.values();
+  }
+  static std::vector<float> run_embedding(Backend& backend, const Table& table, const std::vector<int32_t>& ids) {
+    return run_embedding_by(backend, table, ids, 3.0f);
   }
 
   void compare(int64_t rows, int64_t cols, StoredFormat stored, TableType type, int64_t n, float softcap) {
@@ -93,6 +102,189 @@ TEST_P(CpuTable, AZeroRowStaysZero) {
   const Table table = pack(*backend_, spec, matrix, packed, 16);
   expect_near(run_embedding(*backend_, table, {3}), std::vector<float>(64), 0, 0, "row 3");
   EXPECT_EQ(run_head(*backend_, table, normals(random_, 64), 0)[3], 0.0f);
+}
+
+// What the comment at TableJob says, word by word.
+class DecodedTable {
+ public:
+  explicit DecodedTable(const Table& table)
+      : layout_(table.spec), packed_(reinterpret_cast<const uint8_t*>(table.packed)) {}
+
+  int code(int64_t row, int64_t col) const { return 4 * coarse(row, col) + fine(row, col); }
+  int coarse(int64_t row, int64_t col) const {
+    const uint8_t* lines = block(row) + layout_.row_scales_offset + 128 + col / 16 * 192;
+    const int64_t byte = byte_of(row, col), quad = col % 16 / 4;
+    const int low = lines[quad / 2 * 64 + byte] >> (quad % 2 * 4) & 15;
+    return low + 16 * (lines[128 + byte] >> (2 * quad) & 3);
+  }
+  int fine(int64_t row, int64_t col) const {
+    const uint8_t* line = packed_ + layout_.coarse_bytes() + row / 16 * layout_.fine_block_bytes + col / 16 * 64;
+    return line[byte_of(row, col)] >> (col % 16 / 4 * 2) & 3;
+  }
+  int scale(int64_t row, int64_t col) const { return block(row)[col / 32 * 16 + row % 16]; }
+  float row_scale(int64_t row) const { return row_float(row, 0); }
+  float row_bound(int64_t row) const { return row_float(row, 16); }
+
+ private:
+  static int64_t byte_of(int64_t row, int64_t col) { return row % 16 * 4 + col % 4; }
+  const uint8_t* block(int64_t row) const { return packed_ + row / 16 * layout_.coarse_block_bytes; }
+  float row_float(int64_t row, int64_t begin) const {
+    float value = 0;
+    std::memcpy(&value, block(row) + layout_.row_scales_offset + (begin + row % 16) * 4, sizeof value);
+    return value;
+  }
+
+  cpu::TableLayout layout_;
+  const uint8_t* packed_;
+};
+
+TEST_P(CpuTable, PackedTableIsWhatItsCommentSays) {
+  for (const int64_t rows : {1, 17, 50}) {
+    for (const int64_t cols : {32, 96, 256}) {
+      const Matrix matrix = random_matrix(random_, {rows, cols, StoredFormat::f32, 0});
+      const TableSpec spec{rows, cols, StoredFormat::f32, TableType::int8};
+      Guarded packed(backend_->packed_bytes(spec));
+      const Table table = pack(*backend_, spec, matrix, packed, 5);
+      const DecodedTable decoded(table);
+      const auto* stored = reinterpret_cast<const float*>(matrix.codes.data());
+      const auto x = normals(random_, cols);
+      const auto logits = run_head(*backend_, table, x, 0);
+      for (int64_t row = 0; row < rows; ++row) {
+        std::vector<float> expected;
+        double logit = 0, norm = 0, bound = 0;
+        for (int64_t col = 0; col < cols; ++col) {
+          float largest = 0;
+          for (int64_t i = col / 32 * 32; i < col / 32 * 32 + 32; ++i)
+            largest = std::max(largest, std::fabs(x[size_t(i)]));
+          const double x_step = largest / 127.0;
+          const double rounded = x_step * std::nearbyint(x[size_t(col)] / x_step);
+          const int code = decoded.code(row, col) - 128;
+          const float step = decoded.row_scale(row) * float(decoded.scale(row, col));
+          ASSERT_LE(std::abs(code), 127);
+          ASSERT_GE(decoded.scale(row, col), 1);
+          ASSERT_NEAR(step * float(code), stored[row * cols + col], 0.501f * step) << row << ", " << col;
+          expected.push_back(step * float(code));
+          logit += double(step) * code * rounded;
+          norm += rounded * rounded;
+          bound += std::pow(step * (decoded.fine(row, col) - 1.5), 2);
+        }
+        expect_bits(run_embedding_by(*backend_, table, {int32_t(row)}, 1.0f), expected, "embedding");
+        ASSERT_NEAR(logits[size_t(row)], logit, 1e-5 * std::sqrt(norm));
+        ASSERT_GE(decoded.row_bound(row), std::sqrt(bound));
+        ASSERT_LE(decoded.row_bound(row), std::sqrt(bound) * 1.0001);
+      }
+    }
+  }
+}
+
+// Logits of a table with n_exact against those with all exact.
+class CpuHead : public CpuTable {
+ protected:
+  // Returns how many logits kept their coarse part.
+  int64_t compare_split(const std::vector<float>& rows, int64_t cols, int64_t n, float softcap,
+                        const std::vector<int32_t>& n_exact, const std::string& what) {
+    Matrix matrix;
+    matrix.spec = {int64_t(rows.size()) / cols, cols, StoredFormat::f32, 0};
+    matrix.codes.resize(rows.size() * 4);
+    std::memcpy(matrix.codes.data(), rows.data(), matrix.codes.size());
+    matrix.piece.codes = matrix.codes.data();
+    matrix.piece.codes_stride = cols * 4;
+    const int64_t n_rows = matrix.spec.out;
+    const TableSpec spec{n_rows, cols, StoredFormat::f32, TableType::int8};
+    Guarded packed(backend_->packed_bytes(spec));
+    const Table table = pack(*backend_, spec, matrix, packed, n_rows);
+    const auto x = normals(random_, n * cols);
+    const auto exact = run_head(*backend_, table, x, softcap);
+    expect_bits(run_head(*backend_, table, x, softcap, std::vector<int32_t>(size_t(n), 0)), exact, what);
+    const auto split = run_head(*backend_, table, x, softcap, n_exact);
+    expect_bits(run_head(*cpu(GetParam(), 3), table, x, softcap, n_exact), split, what + " on 3 threads");
+    int64_t n_coarse = 0;
+    for (int64_t t = 0; t < n; ++t) {
+      const auto row = rows_of(exact, n_rows, t, 1), mine = rows_of(split, n_rows, t, 1);
+      const int64_t wanted = n_exact[size_t(t)] == 0 ? n_rows : std::min<int64_t>(n_exact[size_t(t)], n_rows);
+      auto sorted = row;
+      std::sort(sorted.begin(), sorted.end(), std::greater<>());
+      const float nth = sorted[size_t(wanted - 1)];
+      for (size_t i = 0; i < row.size(); ++i) {
+        if (row[i] >= nth) {
+          EXPECT_EQ(std::bit_cast<uint32_t>(mine[i]), std::bit_cast<uint32_t>(row[i]))
+              << what << ": token " << t << ", row " << i;
+        } else {
+          EXPECT_LT(mine[i], nth) << what << ": token " << t << ", row " << i;
+        }
+        n_coarse += mine[i] != row[i];
+      }
+      expect_bits(run_head(*backend_, table, rows_of(x, cols, t, 1), softcap, {n_exact[size_t(t)]}), mine,
+                  what + " alone");
+    }
+    return n_coarse;
+  }
+};
+PARO_FOR_EVERY_ISA(CpuHead);
+
+TEST_P(CpuHead, TheBestOfRandomTablesAreExact) {
+  int64_t n_coarse = 0;
+  for (const int64_t rows : {1, 16, 33, 1000}) {
+    for (const int64_t cols : {32, 96}) {
+      const auto table = normals(random_, rows * cols, 0.05f);
+      for (const int n_exact : {1, 2, 5, 40, 2000}) {
+        n_coarse += compare_split(table, cols, 1, 0, {n_exact}, fmt::format("[{}, {}] best {}", rows, cols, n_exact));
+      }
+      compare_split(table, cols, 9, 0, {1, 0, 3, 1, 50, 1, 7, 2, 1}, fmt::format("[{}, {}] nine tokens", rows, cols));
+    }
+  }
+  EXPECT_GT(n_coarse, 1000) << "what is never left out is never tested";
+}
+
+// A cap that squeezes many logits into few numbers.
+TEST_P(CpuHead, TiesMadeByTheSoftcapAreExact) {
+  for (const float cap : {30.0f, 0.5f, 0.01f}) {
+    const auto table = normals(random_, 600 * 64, 0.1f);
+    compare_split(table, 64, 5, cap, {1, 1, 3, 10, 30}, fmt::format("cap {}", cap));
+  }
+}
+
+TEST_P(CpuHead, RowsThatDifferInFineBitsOnlyAreTold) {
+  constexpr int64_t kCols = 64;
+  const auto base = normals(random_, kCols, 0.05f);
+  const float largest = std::fabs(
+      *std::max_element(base.begin(), base.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); }));
+  std::vector<float> table;
+  for (int row = 0; row < 700; ++row) {
+    for (const float value : base) {
+      const bool is_largest = std::fabs(value) == largest;
+      table.push_back(is_largest ? value : value + float(int(random_() % 3) - 1) * largest / 127);
+    }
+  }
+  compare_split(table, kCols, 6, 0, {1, 2, 8, 1, 0, 20}, "near ties");
+}
+
+TEST_P(CpuHead, EqualAndZeroRowsAreExact) {
+  constexpr int64_t kCols = 64;
+  const auto base = normals(random_, kCols, 0.05f);
+  std::vector<float> equal, zero(size_t(300 * kCols), 0.0f);
+  for (int row = 0; row < 300; ++row) equal.insert(equal.end(), base.begin(), base.end());
+  compare_split(equal, kCols, 3, 0, {1, 5, 0}, "equal rows");
+  compare_split(zero, kCols, 3, 0, {1, 5, 0}, "zero rows");
+  for (int64_t i = 0; i < 40 * kCols; ++i) zero[size_t(i)] = normal(random_, 0.05f);
+  compare_split(zero, kCols, 3, 30, {1, 30, 0}, "rows and zero rows");
+}
+
+TEST_P(CpuHead, NumbersThatAreNoneStayDefined) {
+  auto table = normals(random_, 200 * 64, 0.05f);
+  table[64 * 3 + 5] = std::numeric_limits<float>::quiet_NaN();
+  table[64 * 90 + 5] = std::numeric_limits<float>::infinity();
+  Matrix matrix = random_matrix(random_, {200, 64, StoredFormat::f32, 0});
+  std::memcpy(matrix.codes.data(), table.data(), matrix.codes.size());
+  const TableSpec spec{200, 64, StoredFormat::f32, TableType::int8};
+  Guarded packed(backend_->packed_bytes(spec));
+  const Table packed_table = pack(*backend_, spec, matrix, packed, 200);
+  auto x = normals(random_, 64);
+  const auto exact = run_head(*backend_, packed_table, x, 0), best = run_head(*backend_, packed_table, x, 0, {4});
+  for (size_t i = 0; i < 200; ++i) EXPECT_TRUE(i == 3 || i == 90 || std::isfinite(exact[i])) << i;
+  for (size_t i = 0; i < 200; ++i) EXPECT_TRUE(i == 3 || i == 90 || std::isfinite(best[i])) << i;
+  x[7] = std::numeric_limits<float>::quiet_NaN();
+  run_head(*backend_, packed_table, x, 0, {4});
 }
 
 }  // namespace

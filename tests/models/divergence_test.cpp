@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/model_runner.h"
 #include "tests/models/backends.h"
+#include "tests/models/divergence.h"
 #include "tests/models/golden.h"
 
 namespace paro {
@@ -13,16 +13,6 @@ namespace {
 
 using test::BackendCase;
 using test::Golden;
-
-// Log-probabilities of one row.
-std::vector<double> log_softmax(const float* logits, int64_t n) {
-  const double largest = *std::max_element(logits, logits + n);
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += std::exp(logits[i] - largest);
-  std::vector<double> out(size_t(n), 0.0);
-  for (int64_t i = 0; i < n; ++i) out[size_t(i)] = logits[i] - largest - std::log(sum);
-  return out;
-}
 
 class Divergence : public ::testing::TestWithParam<std::tuple<BackendCase, const char*>> {};
 
@@ -43,17 +33,12 @@ TEST_P(Divergence, StaysWithinWhatInt8ActivationsCost) {
   for (int i = 0; i < n; ++i) rows.push_back({golden.input_ids[size_t(i)], i, slot, true});
   const Tensor logits = runner.run(rows);
 
-  const int64_t vocab = logits.dim(1);
+  const auto vocab = size_t(logits.dim(1));
   std::vector<double> kl;
-  for (int i = 0; i < n; ++i) {
-    const auto p = log_softmax(golden.logits.data() + i * vocab, vocab),
-               q = log_softmax(logits.f32() + i * vocab, vocab);
-    double sum = 0;
-    for (size_t j = 0; j < p.size(); ++j) sum += std::exp(p[j]) * (p[j] - q[j]);
-    kl.push_back(sum);
+  for (size_t i = 0; i < size_t(n); ++i) {
+    kl.push_back(test::divergence({golden.logits.data() + i * vocab, vocab}, {logits.f32() + i * vocab, vocab}));
   }
-  double mean = 0;
-  for (const double d : kl) mean += d / double(kl.size());
+  const double mean = test::mean(kl);
   std::nth_element(kl.begin(), kl.begin() + int64_t(kl.size() / 2), kl.end());
   const double median = kl[kl.size() / 2];
   RecordProperty("median_kl", std::to_string(median));

@@ -1,5 +1,5 @@
-// The backend's class. Its ops stand by kind: linear.cpp, moe.cpp, attention.cpp, rows.cpp; cpu_backend.cpp has the
-// rest. All of them find the work's shape, hand jobs to the kernels and leave arithmetic to those.
+// The backend's class. Its ops stand by kind: linear.cpp, head.cpp, moe.cpp, attention.cpp, rows.cpp; cpu_backend.cpp
+// has the rest. All of them find the work's shape, hand jobs to the kernels and leave arithmetic to those.
 #pragma once
 
 #include <string>
@@ -31,6 +31,7 @@ class CpuBackend final : public Backend {
   void pack(const RotationSpec& spec, const StoredRotation& stored, std::byte* packed) const override;
   void pack(const TableSpec& spec, const TablePiece& piece, std::byte* packed) const override;
   void pack(const ExpertSpec& spec, ExpertPart part, const MatrixPiece& piece, std::byte* packed) const override;
+  int64_t head_bytes(const TableSpec& spec, int n_exact) const override;
   int64_t page_bytes(const KvSpec& spec) const override;
 
   int64_t scratch_bytes(const LinearArgs& args) const override;

@@ -1,10 +1,9 @@
-// Products with rows of 16- or 32-bit floats, and with int8 tables. A dense dot product keeps 16 partial sums, channel
-// k in lane k % 16, and adds them by one fixed tree, whatever the tile.
+// Products with rows of 16- or 32-bit floats. A dot product keeps 16 partial sums, channel k in lane k % 16, and adds
+// them by one fixed tree, whatever the tile.
 #pragma once
 
 #include <cstdint>
 
-#include "backends/cpu/int4_kernels.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels_common.h"
 #include "backends/cpu/math_kernels.h"
@@ -99,78 +98,6 @@ void dense_linear(const DenseJob& job, int64_t row_begin, int64_t row_end) {
       return dense_rows<V, Element::bf16>(job, row_begin, row_end);
     default:
       return dense_rows<V, Element::f32>(job, row_begin, row_end);
-  }
-}
-
-// out [T, 16]
-template <class V, int T>
-void table_tile(const TableJob& job, const uint8_t* block, const uint8_t* const (&x)[4], float* out) {
-  typename V::F y[T];
-  PARO_UNROLL
-  for (int t = 0; t < T; ++t) y[t] = V::zero();
-  const uint8_t* line = block + job.codes_offset;
-  for (int64_t g = 0; g < job.n_groups; ++g) {
-    typename V::I sum[T], odd_sum[T];
-    PARO_UNROLL
-    for (int t = 0; t < T; ++t) {
-      int32_t correction = 0;
-      if constexpr (V::kTableIsUnsigned) correction = -load_i32(x[t] + job.x.n_in + g * 8 + 4);
-      sum[t] = V::iset1(correction);
-      odd_sum[t] = V::izero();
-    }
-    const int64_t x_begin = g * job.group_size;
-    for (int k = 0; k < job.group_size; k += 8, line += 128) {
-      V::prefetch(line + kPrefetchBytes);
-      V::prefetch(line + kPrefetchBytes + 64);
-      const auto codes = V::load_line(line);
-      const auto next = V::load_line(line + 64);
-      PARO_UNROLL
-      for (int t = 0; t < T; ++t) {
-        sum[t] = V::table_dot(sum[t], codes, load_i32(x[t] + x_begin + k));
-        odd_sum[t] = V::table_dot(odd_sum[t], next, load_i32(x[t] + x_begin + k + 4));
-      }
-    }
-    const auto scale = V::load_f16(block + g * 32);
-    PARO_UNROLL
-    for (int t = 0; t < T; ++t) {
-      const auto x_scale = V::set1(load_f32(x[t] + job.x.n_in + g * 8));
-      y[t] = V::fma(V::mul(scale, x_scale), V::to_float(V::iadd(sum[t], odd_sum[t])), y[t]);
-    }
-  }
-  PARO_UNROLL
-  for (int t = 0; t < T; ++t) V::store(out + 16 * t, y[t]);
-}
-
-template <class V>
-void table_product(const TableJob& job, int64_t block_begin, int64_t block_end) {
-  const int64_t n_tiles = (job.n + 3) / 4;
-  for (int64_t block = block_begin; block < block_end; ++block) {
-    const uint8_t* w = job.blocks + block * job.block_bytes;
-    for (int64_t tile = 0; tile < n_tiles; ++tile) {
-      const int64_t begin = job.n * tile / n_tiles;
-      const int n = int(job.n * (tile + 1) / n_tiles - begin);
-      const uint8_t* x[4];
-      for (int t = 0; t < n; ++t) x[t] = job.x.data + (begin + t) * job.x.stride;
-      alignas(64) float out[4 * 16];
-      switch (n) {
-        case 1:
-          table_tile<V, 1>(job, w, x, out);
-          break;
-        case 2:
-          table_tile<V, 2>(job, w, x, out);
-          break;
-        case 3:
-          table_tile<V, 3>(job, w, x, out);
-          break;
-        default:
-          table_tile<V, 4>(job, w, x, out);
-      }
-      for (int t = 0; t < n; ++t) {
-        auto v = V::load(out + 16 * t);
-        if (job.softcap > 0) v = softcap<V>(v, job.softcap);
-        store_row<V>(job.y + (begin + t) * job.y_stride, v, nullptr, block * kBlockRows, job.n_rows);
-      }
-    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include "backends/cpu/peak_kernels.h"
 #include "backends/cpu/rotation_kernels.h"
 #include "backends/cpu/row_kernels.h"
+#include "backends/cpu/table_kernels.h"
 
 namespace paro::cpu {
 namespace {
@@ -19,7 +20,8 @@ constexpr Kernels kernel_table(const char* name) {
   k.gather_tiles = gather_tiles<V>;
   k.int4_linear = int4_linear<V>;
   k.int4_glu = int4_glu<V>;
-  k.table_product = table_product<V>;
+  k.table_coarse = table_coarse<V>;
+  k.table_fine = table_fine<V>;
   k.dense_linear = dense_linear<V>;
   k.attend = attend<V>;
   k.merge = merge<V>;

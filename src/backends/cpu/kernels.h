@@ -15,6 +15,7 @@ constexpr int kSplitPages = kSplitKeys / kPage;
 constexpr int kValueBlock = 32;     // channels of values that lie together
 constexpr int kMaxAttendRows = 32;  // query rows of one job
 constexpr int kMaxGroup = 256;
+constexpr int kTableGroup = 32;  // columns of an int8 table that share a scale
 
 enum class Element : int { f32, f16, bf16, i8 };
 enum class Gate : int { gelu_tanh, silu };
@@ -22,8 +23,8 @@ enum class Gate : int { gelu_tanh, silu };
 constexpr int kSpanTokens = 48;  // tokens whose tiles are cut together: work on tiles begins at a multiple of it
 
 // Quantized activations of n tokens. A tile of t tokens holds int8 codes [n_groups, t, group_size], then for each group
-// and token {float scale, correction}: the correction is -scale * sum of the group's codes as float, or 128 times that
-// sum as int32 for products with int8 tables. Each span of kSpanTokens is cut into the fewest tiles of almost one size
+// and token {float scale, correction}: the correction is -scale * sum of the group's codes, or for products with int8
+// tables that sum alone. Each span of kSpanTokens is cut into the fewest tiles of almost one size
 // that the instruction set takes, for products with INT4 blocks; or every row is a tile of its own.
 struct QuantizedRows {
   uint8_t* data;
@@ -44,7 +45,7 @@ struct QuantizeJob {
   int krot;
   int group_size;
   int64_t n_groups;
-  bool integer_corrections;
+  bool plain_sums;  // as corrections
   QuantizedRows q;
 };
 
@@ -81,20 +82,36 @@ struct GluJob {
   int64_t n_rows;
 };
 
-// int8 blocks of 16 rows: f16 scales [n_groups, 16] padded to 64 bytes, then lines of 64 bytes, each 4 channels of 16
-// rows, code + 128.
+// int8 tables lie in two planes: weight = row scale * scale * (4 coarse + fine - 128). A coarse block of 16 rows is u8
+// scales [n_groups, 16] padded to 64 bytes, f32 row scales [16], f32 row bounds [16], then for each 16 columns three
+// lines of 64 bytes: the low four bits of columns 0-7, those of columns 8-15, the high two bits of all. A fine block is
+// a line for each 16 columns. Byte 4 r + b belongs to row r: of four bits it holds columns b and b + 4 (or b + 8 and
+// b + 12), of two bits columns b, b + 4, b + 8, b + 12, the first lowest.
+//
+// A logit is its coarse part + its fine part, sums of their own over groups in ascending order:
+//   row scale * sum of scale * x scale * (4 coarse x - 126.5 sum of x), and the same with fine x - 1.5 sum of x.
+// |fine part| <= row bound * norm of x, whatever rounding does.
 struct TableJob {
-  const uint8_t* blocks;
-  int64_t block_bytes;
-  int64_t codes_offset;
+  const uint8_t* coarse;
+  const uint8_t* fine;
+  int64_t coarse_block_bytes;
+  int64_t fine_block_bytes;
+  int64_t row_scales_offset;  // in a coarse block
   int64_t n_groups;
-  int group_size;
   QuantizedRows x;
   int64_t n;
-  float softcap;
-  float* y;
+  float* y;  // [n, y_stride]
   int64_t y_stride;
   int64_t n_rows;
+  int64_t n_blocks;
+  float softcap;
+
+  // Of each token, [n]; null: every logit gets its fine part.
+  const float* norms;
+  const float* thresholds;
+  // Of the rows of each block, [n, n_blocks].
+  float* lower;  // largest coarse part - bound
+  float* upper;  // largest coarse part + bound
 };
 
 // Rows of 16- or 32-bit elements, zero-padded to a multiple of 16.
@@ -148,7 +165,10 @@ struct Kernels {
   // Tokens [0, n) times blocks [begin, end).
   void (*int4_linear)(const Int4Job& job, int64_t block_begin, int64_t block_end);
   void (*int4_glu)(const GluJob& job, int64_t block_begin, int64_t block_end);
-  void (*table_product)(const TableJob& job, int64_t block_begin, int64_t block_end);
+  // y = coarse part, and with norms also lower and upper.
+  void (*table_coarse)(const TableJob& job, int64_t block_begin, int64_t block_end);
+  // y += fine part for tokens whose upper reaches their threshold; then the softcap.
+  void (*table_fine)(const TableJob& job, int64_t block_begin, int64_t block_end);
   void (*dense_linear)(const DenseJob& job, int64_t row_begin, int64_t row_end);
 
   void (*attend)(const AttendJob& job);
@@ -158,11 +178,11 @@ struct Kernels {
 
   // out[i] = scale f16 * zero, for 16 rows.
   void (*scale_zeros)(const uint16_t* scales, const uint8_t* zeros, uint16_t* out);
-  // Stored rows, stride bytes apart, into lanes [lane, lane + n_rows) of one int8 block.
-  void (*pack_table_block)(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_cols,
-                           int group_size, int64_t codes_offset, uint8_t* block);
-  void (*table_row)(const uint8_t* block, int64_t codes_offset, int64_t n_cols, int group_size, int lane, float scale,
-                    float* y);
+  // Stored rows, stride bytes apart, into lanes [lane, lane + n_rows) of one block.
+  void (*pack_table_block)(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_groups,
+                           int64_t row_scales_offset, uint8_t* coarse, uint8_t* fine);
+  void (*table_row)(const uint8_t* coarse, const uint8_t* fine, int64_t row_scales_offset, int64_t n_groups, int lane,
+                    float scale, float* y);
   void (*dense_row)(const uint8_t* row, Element element, int64_t n_cols, float scale, float* y);
 
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);

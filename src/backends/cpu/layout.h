@@ -40,29 +40,32 @@ struct DenseLayout {
       : element_bytes(stored == StoredFormat::f32 ? 4 : 2), row_bytes(round_up(n_cols, 16) * element_bytes) {}
 };
 
-// int8 in groups of 32 columns: groups of 64 round an embedding so coarsely that near ties between experts turn. Tables
-// whose columns fill no group stay as they are stored.
+// int8 in groups of 32 columns: groups of 64 round an embedding so coarsely that near ties between experts turn. The
+// coarse plane comes first, the fine one after it. Tables whose columns fill no group stay as they are stored.
 struct TableLayout {
   bool quantized = false;
-  int group_size = 0;
   int64_t n_groups = 0;
-  int64_t codes_offset = 0;
-  int64_t block_bytes = 0;
+  int64_t n_blocks = 0;
+  int64_t row_scales_offset = 0;
+  int64_t coarse_block_bytes = 0;
+  int64_t fine_block_bytes = 0;
   DenseLayout dense;
   int64_t n_bytes = 0;
 
   explicit TableLayout(const TableSpec& spec) : dense(spec.stored, spec.cols) {
-    quantized = spec.type == TableType::int8 && spec.cols % 32 == 0;
+    quantized = spec.type == TableType::int8 && spec.cols % kTableGroup == 0;
     if (quantized) {
-      group_size = 32;
-      n_groups = spec.cols / group_size;
-      codes_offset = round_up(n_groups * kBlockRows * 2, 64);
-      block_bytes = codes_offset + spec.cols * kBlockRows;
-      n_bytes = ceil_div(spec.rows, kBlockRows) * block_bytes;
+      n_groups = spec.cols / kTableGroup;
+      n_blocks = ceil_div(spec.rows, kBlockRows);
+      row_scales_offset = round_up(n_groups * kBlockRows, 64);
+      coarse_block_bytes = row_scales_offset + 2 * kBlockRows * int64_t(sizeof(float)) + spec.cols / 16 * 3 * 64;
+      fine_block_bytes = spec.cols / 16 * 64;
+      n_bytes = n_blocks * (coarse_block_bytes + fine_block_bytes);
     } else {
       n_bytes = spec.rows * dense.row_bytes;
     }
   }
+  int64_t coarse_bytes() const { return n_blocks * coarse_block_bytes; }
 };
 
 // [in / group_size] groups, see QuantizeJob.

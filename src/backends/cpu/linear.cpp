@@ -1,4 +1,4 @@
-// linear, mlp and head: quantize the input in parts, then take rows, each by whichever thread is free.
+// linear and mlp: quantize the input in parts, then take rows, each by whichever thread is free.
 #include <array>
 
 #include "backends/cpu/backend_class.h"
@@ -234,68 +234,6 @@ void CpuBackend::mlp(const MlpArgs& args, std::span<std::byte> memory) {
         job.y += token * job.y_stride;
         job.n = tokens;
         kernels_.int4_linear(job, begin, end);
-      });
-    });
-  });
-}
-
-int64_t CpuBackend::scratch_bytes(const HeadArgs& args) const {
-  const TableLayout layout(args.table.spec);
-  Scratch scratch;
-  if (layout.quantized) take_quantized(scratch, args.x.dim(0), args.table.spec.cols, layout.n_groups);
-  return scratch.used_bytes();
-}
-
-void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
-  const TableSpec& spec = args.table.spec;
-  const TableLayout layout(spec);
-  const int64_t n = args.x.dim(0);
-  if (n == 0) return;
-  if (!layout.quantized) {
-    DenseJob job = dense_job(spec.stored, spec.cols, args.table.packed, args.x.f32(), n, args.logits.f32(), spec.rows);
-    job.softcap = args.softcap;
-    Grid grid(spec.rows, job.row_bytes, n, layout.n_bytes, n_threads());
-    grid.unit_step = round_up(grid.unit_step, 16);
-    pool_.for_each(grid.n_items(), [&](int64_t item) {
-      grid.item(item, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
-        DenseJob part = job;
-        part.x += token * job.n_cols;
-        part.y += token * job.y_stride;
-        part.n = tokens;
-        kernels_.dense_linear(part, begin, end);
-      });
-    });
-    return;
-  }
-
-  Scratch scratch(memory);
-  TableJob job{};
-  job.blocks = reinterpret_cast<const uint8_t*>(args.table.packed);
-  job.block_bytes = layout.block_bytes;
-  job.codes_offset = layout.codes_offset;
-  job.n_groups = layout.n_groups;
-  job.group_size = layout.group_size;
-  job.x = take_quantized(scratch, n, spec.cols, layout.n_groups);
-  job.n = n;
-  job.softcap = args.softcap;
-  job.y = args.logits.f32();
-  job.y_stride = spec.rows;
-  job.n_rows = spec.rows;
-  QuantizeJob input = quantize_job(args.x.f32(), n, spec.cols, layout.group_size, Rotation{}, job.x);
-  input.integer_corrections = true;
-  const Grid grid(ceil_div(spec.rows, kBlockRows), layout.block_bytes, n, layout.n_bytes, n_threads());
-  const Parts parts = quantize_parts(input, n_threads());
-  Tickets tickets;
-  run_threads(pool_, layout.n_bytes * n < kSmallWork, [&](int, int) {
-    tickets.run(parts.n_parts + grid.n_items(), [&](int64_t ticket) {
-      if (ticket < parts.n_parts) return run_part(kernels_, input, parts, ticket);
-      tickets.wait(parts.n_parts);
-      grid.item(ticket - parts.n_parts, [&](int64_t begin, int64_t end, int64_t token, int64_t tokens) {
-        TableJob part = job;
-        part.x = from_row(part.x, token);
-        part.y += token * part.y_stride;
-        part.n = tokens;
-        kernels_.table_product(part, begin, end);
       });
     });
   });

@@ -12,11 +12,11 @@ namespace {
 // Integer operations done in n_rounds, two for each multiply-add.
 template <class V>
 double peak_ops(int64_t n_rounds) {
-  // Dots that add to their sum by themselves share one pair of operands, and take few more sums than the widest tile,
-  // which leaves registers for operands. Those that are a product and an addition need a pair each: equal products
-  // would be computed once.
+  // Dots that add to their sum by themselves share one pair of operands, and take few more sums than a tile in
+  // registers, which leaves registers for operands. Those that are a product and an addition need a pair each: equal
+  // products would be computed once.
   constexpr int kLines = V::kDotsAreWide ? 1 : 2;
-  constexpr int kTokens = V::kDotsAreWide ? V::kTileBlocks * V::kMaxTileTokens + 2 : 2;
+  constexpr int kTokens = V::kDotsAreWide ? V::kRegisterSums + 2 : 2;
   constexpr int kSteps = 8;
   constexpr double kLineOps = 2 * 64;
 

@@ -17,7 +17,7 @@ template <class V>
 constexpr int kTokensInLanes = V::kLookupMax > 0 ? 10 : 3;
 
 template <class V>
-PARO_INLINE void quantize_group(const float* x, int group, bool integer_corrections, uint8_t* codes, uint8_t* scales) {
+PARO_INLINE void quantize_group(const float* x, int group, bool plain_sums, uint8_t* codes, uint8_t* scales) {
   auto largest = V::zero();
   for (int k = 0; k < group; k += 16) largest = V::max(largest, V::abs(V::load(x + k)));
   const float absmax = V::reduce_max(largest);
@@ -29,15 +29,10 @@ PARO_INLINE void quantize_group(const float* x, int group, bool integer_correcti
     V::store_i8(codes + k, code);
     sum = V::iadd(sum, code);
   }
-  const int32_t total = V::ireduce_add(sum);
+  const auto total = float(V::ireduce_add(sum));
+  const float correction = plain_sums ? total : -scale * total;
   __builtin_memcpy(scales, &scale, sizeof scale);
-  if (integer_corrections) {
-    const int32_t correction = total * 128;
-    __builtin_memcpy(scales + 4, &correction, sizeof correction);
-  } else {
-    const float correction = -scale * float(total);
-    __builtin_memcpy(scales + 4, &correction, sizeof correction);
-  }
+  __builtin_memcpy(scales + 4, &correction, sizeof correction);
 }
 
 // One token, the group held in n registers.
@@ -169,7 +164,7 @@ void quantize(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end) {
       const int64_t token = begin + t;
       const Tile tile = job.q.tiled ? Tile::of(token, job.n, V::kTileTokens) : Tile{token, 1};
       const Place to(job.q, tile, token, g, group);
-      quantize_group<V>(values, group, job.integer_corrections, to.codes, to.scales);
+      quantize_group<V>(values, group, job.plain_sums, to.codes, to.scales);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Ops on one row of floats, and rows of tables.
+// Ops on one row of floats, and dense rows of tables.
 #pragma once
 
 #include <cstdint>
@@ -145,72 +145,6 @@ void weighted_sum(const float* rows, int64_t stride, const int32_t* index, const
 template <class V>
 void scale_zeros(const uint16_t* scales, const uint8_t* zeros, uint16_t* out) {
   V::store_f16(out, V::mul(V::load_f16(scales), V::load_i8(zeros)));
-}
-
-template <class V, Element element>
-void pack_table_rows(const uint8_t* rows, int64_t stride, int lane, int n_rows, int64_t n_cols, int group,
-                     int64_t codes_offset, uint8_t* block) {
-  for (int r = lane; r < lane + n_rows; ++r) {
-    const uint8_t* row = rows + (r - lane) * stride;
-    for (int64_t g = 0; g < n_cols / group; ++g) {
-      auto largest = V::zero();
-      for (int k = 0; k < group; k += 16) {
-        largest = V::max(largest, V::abs(load_element<V, element>(row, g * group + k)));
-      }
-      // The scale that products will see is the rounded one. A group of nothing but subnormals becomes zero.
-      alignas(64) uint16_t halves[16];
-      alignas(64) float scale[16];
-      V::store_f16(halves, V::set1(V::reduce_max(largest) * (1.0f / 127.0f)));
-      V::store(scale, V::load_f16(halves));
-      __builtin_memcpy(block + g * 32 + 2 * r, halves, 2);
-      const auto inverse = V::set1(scale[0] > 0 ? 1.0f / scale[0] : 0.0f);
-      uint8_t* lines = block + codes_offset + g * group * 16 + 4 * r;
-      for (int k = 0; k < group; k += 16) {
-        auto v = V::mul(load_element<V, element>(row, g * group + k), inverse);
-        v = V::max(V::set1(-127.0f), V::min(V::set1(127.0f), v));
-        uint32_t codes[4];
-        V::store_i8(codes, V::round(v));
-        for (int i = 0; i < 4; ++i) {
-          codes[i] ^= 0x80808080u;
-          __builtin_memcpy(lines + (k + 4 * i) * 16, codes + i, 4);
-        }
-      }
-    }
-  }
-}
-
-template <class V>
-void pack_table_block(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_cols,
-                      int group, int64_t codes_offset, uint8_t* block) {
-  switch (element) {
-    case Element::f16:
-      return pack_table_rows<V, Element::f16>(rows, stride, lane, n_rows, n_cols, group, codes_offset, block);
-    case Element::bf16:
-      return pack_table_rows<V, Element::bf16>(rows, stride, lane, n_rows, n_cols, group, codes_offset, block);
-    default:
-      return pack_table_rows<V, Element::f32>(rows, stride, lane, n_rows, n_cols, group, codes_offset, block);
-  }
-}
-
-template <class V>
-void table_row(const uint8_t* block, int64_t codes_offset, int64_t n_cols, int group, int lane, float factor,
-               float* y) {
-  for (int64_t g = 0; g < n_cols / group; ++g) {
-    alignas(64) uint16_t halves[16] = {};
-    alignas(64) float scales[16];
-    __builtin_memcpy(halves, block + g * 32 + 2 * lane, 2);
-    V::store(scales, V::load_f16(halves));
-    const uint8_t* lines = block + codes_offset + g * group * 16 + 4 * lane;
-    for (int k = 0; k < group; k += 16) {
-      uint32_t codes[4];
-      for (int i = 0; i < 4; ++i) {
-        __builtin_memcpy(codes + i, lines + (k + 4 * i) * 16, 4);
-        codes[i] ^= 0x80808080u;
-      }
-      const auto v = V::mul(V::load_i8(codes), V::set1(scales[0]));
-      V::store(y + g * group + k, V::mul(v, V::set1(factor)));
-    }
-  }
 }
 
 template <class V, Element element>

@@ -29,8 +29,10 @@ void CpuBackend::embedding(const Table& table, std::span<const int32_t> ids, flo
       const int64_t row = ids[size_t(i)];
       float* out = y.f32() + i * n_cols;
       if (layout.quantized) {
-        kernels_.table_row(packed + row / kBlockRows * layout.block_bytes, layout.codes_offset, n_cols,
-                           layout.group_size, int(row % kBlockRows), scale, out);
+        const int64_t block = row / kBlockRows;
+        kernels_.table_row(packed + block * layout.coarse_block_bytes,
+                           packed + layout.coarse_bytes() + block * layout.fine_block_bytes, layout.row_scales_offset,
+                           layout.n_groups, int(row % kBlockRows), scale, out);
       } else {
         kernels_.dense_row(packed + row * layout.dense.row_bytes, element_of(table.spec.stored), n_cols, scale, out);
       }

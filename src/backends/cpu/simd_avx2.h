@@ -51,6 +51,11 @@ struct Avx2 {
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)),
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(v, v)))};
   }
+  static PARO_INLINE F load_u8(const void* p) {
+    const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(v)),
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_unpackhi_epi64(v, v)))};
+  }
   static PARO_INLINE void store_f16(void* p, F v) {
     auto* h = static_cast<__m128i*>(p);
     _mm_storeu_si128(h, _mm256_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -162,6 +167,26 @@ struct Avx2 {
     const __m256i x = _mm256_set1_epi32(x2);
     return iadd(sum, {_mm256_madd_epi16(w.a, x), _mm256_madd_epi16(w.b, x)});
   }
+  // In lanes of 16 bits; negative: to the left.
+  template <int right>
+  static PARO_INLINE L shifted(L v) {
+    if constexpr (right >= 0) {
+      return {_mm256_srli_epi16(v.a, right), _mm256_srli_epi16(v.b, right)};
+    } else {
+      return {_mm256_slli_epi16(v.a, -right), _mm256_slli_epi16(v.b, -right)};
+    }
+  }
+  static PARO_INLINE L two_bits(L v) {
+    const __m256i m = _mm256_set1_epi8(3);
+    return {_mm256_and_si256(v.a, m), _mm256_and_si256(v.b, m)};
+  }
+  // (low & 15) | (high & 48)
+  static PARO_INLINE L six_bits(L low, L high) {
+    const __m256i l = _mm256_set1_epi8(15);
+    const __m256i h = _mm256_set1_epi8(48);
+    return {_mm256_or_si256(_mm256_and_si256(low.a, l), _mm256_and_si256(high.a, h)),
+            _mm256_or_si256(_mm256_and_si256(low.b, l), _mm256_and_si256(high.b, h))};
+  }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
   static constexpr int kTileBlocks = 1;
@@ -174,15 +199,12 @@ struct Avx2 {
 
 #if defined(__AVXVNNI__)
   static constexpr bool kDotsAreWide = true;
-  static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I dot(I sum, L w, int32_t x4) {
     const __m256i x = _mm256_set1_epi32(x4);
     return {_mm256_dpbusd_avx_epi32(sum.a, w.a, x), _mm256_dpbusd_avx_epi32(sum.b, w.b, x)};
   }
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) { return dot(sum, w, x4); }
 #else
   static constexpr bool kDotsAreWide = false;
-  static constexpr bool kTableIsUnsigned = false;
   static PARO_INLINE D dot(D sum, L w, int32_t x4) {
     const __m256i x = _mm256_set1_epi32(x4);
     return {_mm256_add_epi16(sum.a, _mm256_maddubs_epi16(w.a, x)),
@@ -191,15 +213,6 @@ struct Avx2 {
   static PARO_INLINE I widen(I sum, D d) {
     const __m256i one = _mm256_set1_epi16(1);
     return iadd(sum, {_mm256_madd_epi16(d.a, one), _mm256_madd_epi16(d.b, one)});
-  }
-  // |w| times x under the sign of w: 127 * 127 * 2 fits 16 bits.
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const __m256i x = _mm256_set1_epi32(x4);
-    const __m256i flip = _mm256_set1_epi8(-128);
-    const __m256i a = _mm256_xor_si256(w.a, flip);
-    const __m256i b = _mm256_xor_si256(w.b, flip);
-    return widen(sum, {_mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(x, a)),
-                       _mm256_maddubs_epi16(_mm256_abs_epi8(b), _mm256_sign_epi8(x, b))});
   }
 #endif
   static PARO_INLINE D dzero() { return izero(); }

@@ -33,6 +33,9 @@ struct Avx512 {
   static PARO_INLINE F load_i8(const void* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
   }
+  static PARO_INLINE F load_u8(const void* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+  }
   static PARO_INLINE void store_f16(void* p, F v) {
     _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
@@ -140,6 +143,20 @@ struct Avx512 {
   static PARO_INLINE I load_pairs(const void* p) {
     return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
   }
+  // In lanes of 16 bits; negative: to the left.
+  template <int right>
+  static PARO_INLINE L shifted(L v) {
+    if constexpr (right >= 0) {
+      return _mm512_srli_epi16(v, right);
+    } else {
+      return _mm512_slli_epi16(v, -right);
+    }
+  }
+  static PARO_INLINE L two_bits(L v) { return _mm512_and_si512(v, _mm512_set1_epi8(3)); }
+  // (low & 15) | (high & 48)
+  static PARO_INLINE L six_bits(L low, L high) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), low, _mm512_and_si512(high, _mm512_set1_epi8(48)), 0xea);
+  }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
   static constexpr int kTileBlocks = 2;
@@ -152,14 +169,11 @@ struct Avx512 {
 #if defined(__AVX512VNNI__)
   static constexpr bool kDotsAreWide = true;
   static constexpr int kTileTokens = 12;
-  static constexpr bool kTableIsUnsigned = true;
   static PARO_INLINE I dot(I sum, L w, int32_t x4) { return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x4)); }
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) { return dot(sum, w, x4); }
   static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) { return _mm512_dpwssd_epi32(sum, w, _mm512_set1_epi32(x2)); }
 #else
   static constexpr bool kDotsAreWide = false;
   static constexpr int kTileTokens = 4;
-  static constexpr bool kTableIsUnsigned = false;
   static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
     return _mm512_add_epi32(sum, _mm512_madd_epi16(w, _mm512_set1_epi32(x2)));
   }
@@ -167,13 +181,6 @@ struct Avx512 {
     return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(x4)));
   }
   static PARO_INLINE I widen(I sum, D d) { return _mm512_add_epi32(sum, _mm512_madd_epi16(d, _mm512_set1_epi16(1))); }
-  // |w| times x under the sign of w: 127 * 127 * 2 fits 16 bits.
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const L s = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
-    const I x = _mm512_set1_epi32(x4);
-    const I signed_x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(s), _mm512_setzero_si512(), x);
-    return widen(sum, _mm512_maddubs_epi16(_mm512_abs_epi8(s), signed_x));
-  }
 #endif
   static PARO_INLINE D dzero() { return _mm512_setzero_si512(); }
 

@@ -14,9 +14,10 @@ struct Generic {
   typedef int32_t I __attribute__((vector_size(64)));
   typedef uint32_t U __attribute__((vector_size(64)));
   typedef uint16_t L __attribute__((vector_size(64)));
-  typedef int16_t S __attribute__((vector_size(64)));
   typedef int8_t B __attribute__((vector_size(16)));
+  typedef int16_t S __attribute__((vector_size(64)));
   typedef int8_t Bytes __attribute__((vector_size(32)));
+  typedef uint8_t UB __attribute__((vector_size(16)));
   typedef uint16_t H __attribute__((vector_size(32)));
   using D = L;
   using M = I;  // lanes of -1 or 0
@@ -42,6 +43,7 @@ struct Generic {
   }
   static PARO_INLINE F load_bf16(const void* p) { return F(__builtin_convertvector(load_as<H>(p), U) << 16); }
   static PARO_INLINE F load_i8(const void* p) { return __builtin_convertvector(load_as<B>(p), F); }
+  static PARO_INLINE F load_u8(const void* p) { return __builtin_convertvector(load_as<UB>(p), F); }
   static PARO_INLINE void store_f16(void* p, F v) {
     H h{};
     for (int i = 0; i < 16; ++i) h[i] = half(U(v)[i]);
@@ -129,6 +131,18 @@ struct Generic {
   static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
     return sum + (I(U(w) << 16) >> 16) * int32_t(int16_t(x2)) + (w >> 16) * (x2 >> 16);
   }
+  // In lanes of 16 bits; negative: to the left.
+  template <int right>
+  static PARO_INLINE L shifted(L v) {
+    if constexpr (right >= 0) {
+      return v >> right;
+    } else {
+      return v << -right;
+    }
+  }
+  static PARO_INLINE L two_bits(L v) { return v & 0x0303; }
+  // (low & 15) | (high & 48)
+  static PARO_INLINE L six_bits(L low, L high) { return (low & 0x0f0f) | (high & 0x3030); }
   static PARO_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
   static constexpr int kTileBlocks = 1;
@@ -139,15 +153,10 @@ struct Generic {
   static constexpr int kTileTokens = 4;
   static constexpr int kRegisterSums = 4;
   static constexpr bool kDotsAreWide = false;
-  static constexpr bool kTableIsUnsigned = false;
 
   // Lanes of 16 bits: the even bytes of w times x0 and x2, the odd ones times x1 and x3.
   static PARO_INLINE D dot(D sum, L w, int32_t x4) { return sum + (w & 0xff) * even(x4) + (w >> 8) * odd(x4); }
   static PARO_INLINE I widen(I sum, D d) { return sum + (I(U(d) << 16) >> 16) + (I(d) >> 16); }
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const L s = w ^ 0x8080;
-    return widen(sum, L(S(s << 8) >> 8) * even(x4) + L(S(s) >> 8) * odd(x4));
-  }
   static PARO_INLINE D dzero() { return D{}; }
 
  private:

@@ -74,6 +74,28 @@ struct Neon {
     store_bytes(p, 0, vreinterpretq_u8_s8(vqmovn_high_s16(vqmovn_s16(h), g)));
   }
 
+  static PARO_INLINE void store_i16(void* p, I v) {
+    store_bytes(p, 0, vreinterpretq_u8_s16(vqmovn_high_s32(vqmovn_s32(v.a), v.b)));
+    store_bytes(p, 16, vreinterpretq_u8_s16(vqmovn_high_s32(vqmovn_s32(v.c), v.d)));
+  }
+  static PARO_INLINE F load_u8(const void* p) {
+    const uint8x16_t v = load_bytes(p, 0);
+    const uint16x8_t h = vmovl_u8(vget_low_u8(v));
+    const uint16x8_t g = vmovl_high_u8(v);
+    return {vcvtq_f32_u32(vmovl_u16(vget_low_u16(h))), vcvtq_f32_u32(vmovl_high_u16(h)),
+            vcvtq_f32_u32(vmovl_u16(vget_low_u16(g))), vcvtq_f32_u32(vmovl_high_u16(g))};
+  }
+  static PARO_INLINE I load_int(const void* p) {
+    return {vreinterpretq_s32_u8(load_bytes(p, 0)), vreinterpretq_s32_u8(load_bytes(p, 16)),
+            vreinterpretq_s32_u8(load_bytes(p, 32)), vreinterpretq_s32_u8(load_bytes(p, 48))};
+  }
+  static PARO_INLINE void store_int(void* p, I v) {
+    store_bytes(p, 0, vreinterpretq_u8_s32(v.a));
+    store_bytes(p, 16, vreinterpretq_u8_s32(v.b));
+    store_bytes(p, 32, vreinterpretq_u8_s32(v.c));
+    store_bytes(p, 48, vreinterpretq_u8_s32(v.d));
+  }
+
   static PARO_INLINE F add(F x, F y) {
     return {vaddq_f32(x.a, y.a), vaddq_f32(x.b, y.b), vaddq_f32(x.c, y.c), vaddq_f32(x.d, y.d)};
   }
@@ -165,6 +187,30 @@ struct Neon {
   static PARO_INLINE L high(L v) {
     return {vshrq_n_u8(v.a, 4), vshrq_n_u8(v.b, 4), vshrq_n_u8(v.c, 4), vshrq_n_u8(v.d, 4)};
   }
+  // In lanes of 16 bits; negative: to the left.
+  template <int right>
+  static PARO_INLINE L shifted(L v) {
+    return {shift<right>(v.a), shift<right>(v.b), shift<right>(v.c), shift<right>(v.d)};
+  }
+  static PARO_INLINE L two_bits(L v) {
+    const uint8x16_t m = vdupq_n_u8(3);
+    return {vandq_u8(v.a, m), vandq_u8(v.b, m), vandq_u8(v.c, m), vandq_u8(v.d, m)};
+  }
+  // (low & 15) | (high & 48)
+  static PARO_INLINE L six_bits(L low, L high) {
+    return {six(low.a, high.a), six(low.b, high.b), six(low.c, high.c), six(low.d, high.d)};
+  }
+  // 32 int8 as pairs of 16 bits, and their products with the pair x2.
+  static PARO_INLINE I load_pairs(const void* p) {
+    const int8x16_t v = vreinterpretq_s8_u8(load_bytes(p, 0));
+    const int8x16_t w = vreinterpretq_s8_u8(load_bytes(p, 16));
+    return {vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(v))), vreinterpretq_s32_s16(vmovl_high_s8(v)),
+            vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(w))), vreinterpretq_s32_s16(vmovl_high_s8(w))};
+  }
+  static PARO_INLINE I pair_dot(I sum, I w, int32_t x2) {
+    const int16x8_t x = vreinterpretq_s16_s32(vdupq_n_s32(x2));
+    return {pair_dot(sum.a, w.a, x), pair_dot(sum.b, w.b, x), pair_dot(sum.c, w.c, x), pair_dot(sum.d, w.d, x)};
+  }
   static PARO_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
   static constexpr int kTileBlocks = 1;
@@ -210,26 +256,6 @@ struct Neon {
   }
 #endif
 
-#if defined(__ARM_FEATURE_MATMUL_INT8)
-  static constexpr bool kTableIsUnsigned = true;
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const int8x8_t x = lane_x4(x4);
-    return {vusdotq_lane_s32(sum.a, w.a, x, 0), vusdotq_lane_s32(sum.b, w.b, x, 0), vusdotq_lane_s32(sum.c, w.c, x, 0),
-            vusdotq_lane_s32(sum.d, w.d, x, 0)};
-  }
-#else
-  static constexpr bool kTableIsUnsigned = false;
-  static PARO_INLINE I table_dot(I sum, L w, int32_t x4) {
-    const uint8x16_t flip = vdupq_n_u8(0x80);
-    const L s{veorq_u8(w.a, flip), veorq_u8(w.b, flip), veorq_u8(w.c, flip), veorq_u8(w.d, flip)};
-#if defined(__ARM_FEATURE_DOTPROD)
-    return dot(sum, s, x4);
-#else
-    return widen(sum, dot(dzero(), s, x4));  // 127 * 127 * 2 fits 16 bits
-#endif
-  }
-#endif
-
  private:
   static PARO_INLINE F all(float32x4_t v) { return {v, v, v, v}; }
   static PARO_INLINE uint8x16_t load_bytes(const void* p, int offset) {
@@ -237,6 +263,23 @@ struct Neon {
   }
   static PARO_INLINE void store_bytes(void* p, int offset, uint8x16_t v) {
     vst1q_u8(static_cast<uint8_t*>(p) + offset, v);
+  }
+
+  template <int right>
+  static PARO_INLINE uint8x16_t shift(uint8x16_t v) {
+    const uint16x8_t h = vreinterpretq_u16_u8(v);
+    if constexpr (right > 0) {
+      return vreinterpretq_u8_u16(vshrq_n_u16(h, right));
+    } else {
+      return vreinterpretq_u8_u16(vshlq_n_u16(h, -right));
+    }
+  }
+  static PARO_INLINE uint8x16_t six(uint8x16_t low, uint8x16_t high) {
+    return vorrq_u8(vandq_u8(low, vdupq_n_u8(15)), vandq_u8(high, vdupq_n_u8(48)));
+  }
+  static PARO_INLINE int32x4_t pair_dot(int32x4_t sum, int32x4_t w, int16x8_t x) {
+    const int16x8_t pairs = vreinterpretq_s16_s32(w);
+    return vaddq_s32(sum, vpaddq_s32(vmull_s16(vget_low_s16(pairs), vget_low_s16(x)), vmull_high_s16(pairs, x)));
   }
 
 #if defined(__ARM_FEATURE_DOTPROD)

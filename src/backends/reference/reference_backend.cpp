@@ -31,6 +31,7 @@ class ReferenceBackend final : public Backend {
   void pack(const ExpertSpec& spec, ExpertPart part, const MatrixPiece& piece, std::byte* packed) const override {
     reference::pack(spec, part, piece, packed);
   }
+  int64_t head_bytes(const TableSpec& spec, int) const override { return packed_bytes(spec); }
   int64_t page_bytes(const KvSpec& spec) const override { return reference::page_bytes(spec); }
 
   int64_t scratch_bytes(const LinearArgs& args) const override { return reference::scratch_bytes(args); }
