@@ -89,7 +89,7 @@ void BenchSteps::fill(int slot, int n_tokens) {
 }
 
 void BenchSteps::add_row(int slot, int position, bool wants_logits) {
-  rows_.push_back({token(), position, slot, wants_logits});
+  rows_.push_back({token(), position, slot, wants_logits, /*n_exact=*/1});
 }
 
 void BenchSteps::run() {

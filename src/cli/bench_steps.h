@@ -37,7 +37,7 @@ class BenchSteps {
   ModelRunner& runner_;
   std::mt19937_64 random_{1};
   std::vector<StepRow> rows_;
-  int64_t best_ = 0;  // what greedy sampling costs is part of a step
+  int64_t best_ = 0;  // sampling is greedy, and part of a step
 };
 
 }  // namespace paro::cli

@@ -19,7 +19,7 @@ Work step_work(const ModelRunner& runner, KvCache& cache, Backend& backend, cons
   Work work;
   Arena arena;
   Ops ops(backend, arena, runner.report().max_context, &work);
-  model->forward(ops, {batch(rows), batch(logits), logits, cache.layers()});
+  model->forward(ops, {batch(rows), batch(logits), logits, {}, cache.layers()});
   return work;
 }
 
