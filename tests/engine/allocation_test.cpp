@@ -62,7 +62,7 @@ TEST_P(Allocation, ADecodeStepAllocatesNothing) {
   rows.resize(1);
   const int64_t before = n_allocations;
   for (int i = n; i < n + 100; ++i) {
-    rows[0] = {5, i, slot, true};
+    rows[0] = {5, i, slot, true, i % 2};  // all logits, and the best alone
     runner.cache().extend(slot, i, i + 1);
     runner.run(rows);
   }
