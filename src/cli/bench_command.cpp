@@ -14,6 +14,7 @@
 #include "cli/bandwidth.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/disk_probe.h"
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/peer_bench.h"
@@ -128,6 +129,7 @@ class Bench final : public Command {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--compare", compare_, "llama-bench:PROGRAM:MODEL.gguf, run between our own repetitions");
+    app.add_flag("--disk", disk_, "Also read the model's files from the disk, all of them, as fast as it gives them");
     app.add_flag("--json", json_, "Print the figures as JSON");
     common_.add_to(app);
   }
@@ -145,11 +147,13 @@ class Bench final : public Command {
                   options.max_batch, options.max_context);
     }
     options.other_memory = {{"bandwidth probe", BandwidthProbe::kBytes, 0}};
+    if (disk_) options.other_memory.push_back({"disk probe", DiskSpeed::kProbeBytes, 0});
     auto backend = common_.make_backend();
     const int n_threads = common_.n_threads();
     ModelRunner runner(options, std::move(backend), progress_bar("loading"));
     BandwidthProbe probe(n_threads);
     measure(runner, probe, peer, n_threads);
+    if (disk_) disk_speed_ = probe_disk(SafetensorsFiles::open(model_).files());
     for (DecodeFigure& figure : decode_) {
       figure.step = step_bytes(runner, runner.cache(), options, figure.batch, n_decode_ / 2);
     }
@@ -193,6 +197,10 @@ class Bench final : public Command {
     out += fmt::format("load       {:10.2f} GB/s      {:.2f} GB of weights in {:.2f} s\n",
                        double(runner.stored_bytes()) / runner.load_seconds() / 1e9, double(runner.stored_bytes()) / 1e9,
                        runner.load_seconds());
+    if (disk_speed_) {
+      out += fmt::format("disk       {:10.2f} GB/s      {}\n", disk_speed_->bytes_per_s / 1e9,
+                         disk_speed_->direct ? "the same files" : "the same files, in part from the page cache");
+    }
     out += fmt::format("memory     {}\n", probe_.text("GB/s", 1e9));
     out += fmt::format("prefill    {}, {} tokens\n", prefill_.text("tokens/s"), n_prompt_);
     for (const DecodeFigure& figure : decode_) {
@@ -233,6 +241,7 @@ class Bench final : public Command {
                         {"memory_bytes_per_s", probe_.json()},
                         {"prefill", {{"tokens", n_prompt_}, {"tokens_per_s", prefill_.json()}}},
                         {"decode", std::move(decode)}};
+    if (disk_speed_) out["disk"] = {{"bytes_per_s", disk_speed_->bytes_per_s}, {"direct", disk_speed_->direct}};
     if (!peer_prefill_.samples.empty()) {
       json::object peer = {{"prefill_tokens_per_s", peer_prefill_.json()},
                            {"decode_tokens_per_s", peer_decode_.json()},
@@ -254,8 +263,9 @@ class Bench final : public Command {
   int n_prompt_ = 512, n_decode_ = 64, n_repetitions_ = 5;
   std::vector<int> batches_ = {1};
   std::string compare_;
-  bool json_ = false;
+  bool json_ = false, disk_ = false;
   CommonOptions common_;
+  std::optional<DiskSpeed> disk_speed_;
 
   Figure probe_, prefill_, peer_prefill_, peer_decode_;
   std::vector<DecodeFigure> decode_;

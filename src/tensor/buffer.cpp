@@ -8,6 +8,7 @@
 
 #include "base/align.h"
 #include "base/error.h"
+#include "base/numa.h"
 
 namespace paro {
 namespace {
@@ -42,6 +43,7 @@ Buffer::Buffer(int64_t n_bytes, const char* what, Pages pages) : n_bytes_(n_byte
 #if defined(MADV_HUGEPAGE)
     ::madvise(data_, size_t(resident), MADV_HUGEPAGE);
 #endif
+    spread_over_nodes({data_, size_t(resident)});
   }
   if (pages == Pages::untouched) return;
   try {

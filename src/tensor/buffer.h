@@ -1,4 +1,5 @@
-// The owner of memory for tensors: zeroed, aligned, in huge pages where the system has them.
+// The owner of memory for tensors: zeroed, aligned, in huge pages where the system has them, and over the nodes of a
+// machine with several.
 #pragma once
 
 #include <cstddef>

@@ -35,13 +35,13 @@ void two_sockets(const FakeTree& tree) {
 }
 
 TEST(Processors, CountSiblingsOnce) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   EXPECT_EQ(find_processors(tree.root(), {0, 1, 2, 3, 4, 5, 6, 7}).n_threads(), 4);
 }
 
 TEST(Processors, CountOnlyWhatIsAllowed) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   EXPECT_EQ(find_processors(tree.root(), {0, 1, 4, 5}).n_threads(), 2);  // a socket
   EXPECT_EQ(find_processors(tree.root(), {4, 5, 6}).n_threads(), 3);     // second processors of three cores
@@ -49,14 +49,14 @@ TEST(Processors, CountOnlyWhatIsAllowed) {
 }
 
 TEST(Processors, LeaveOutWhatIsOffline) {
-  const FakeTree tree;
+  FakeTree tree;
   tree.file("sys/devices/system/cpu/online", "0-1,3\n");
   tree.cores({"0", "1", "3"});
   EXPECT_EQ(find_processors(tree.root(), {0, 1, 2, 3}).n_threads(), 3);
 }
 
 TEST(Processors, AreCoresOfTheirOwnWhereNoSiblingsAreKnown) {
-  const FakeTree tree;
+  FakeTree tree;
   EXPECT_EQ(find_processors(tree.root(), {0, 1, 2}).n_threads(), 3);
   EXPECT_EQ(find_processors(tree.root() / "gone", {5}).n_threads(), 1);
   EXPECT_EQ(find_processors(tree.root(), {}).n_threads(), 1);
@@ -71,7 +71,7 @@ struct Quota {
 class CpuMax : public testing::TestWithParam<Quota> {};
 
 TEST_P(CpuMax, LimitsThreadsToTheNearest) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   tree.file("proc/self/cgroup", "0::/\n");
   tree.file("sys/fs/cgroup/cpu.max", GetParam().line);
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Quotas, CpuMax,
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Processors, KeepTheLeastQuotaOfAllGroupsAbove) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   tree.file("proc/self/cgroup", "0::/pod/service/own\n");
   tree.file("sys/fs/cgroup/pod/service/own/cpu.max", "max 100000\n");
@@ -101,7 +101,7 @@ TEST(Processors, KeepTheLeastQuotaOfAllGroupsAbove) {
 }
 
 TEST(Processors, FindTheirGroupAtTheMountOfAContainer) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   tree.file("proc/self/cgroup", "0::/docker/0123456789abcdef\n");
   tree.file("sys/fs/cgroup/cpu.max", "200000 100000\n");
@@ -109,7 +109,7 @@ TEST(Processors, FindTheirGroupAtTheMountOfAContainer) {
 }
 
 TEST(Processors, KeepQuotasOfVersionOne) {
-  const FakeTree tree;
+  FakeTree tree;
   two_sockets(tree);
   tree.file("proc/self/cgroup", "9:name=systemd:/\n4:cpu,cpuacct:/pod/own\n3:cpuset:/\n0::/\n");
   const auto quota = [&](const std::string& group, const char* quota_us) {
