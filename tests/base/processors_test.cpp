@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(Quotas, CpuMax,
                                          Quota{"Down", "140000 100000\n", 1}, Quota{"Large", "9900000 100000\n", 4},
                                          Quota{"Empty", "", 4}, Quota{"Broken", "some 100000\n", 4},
                                          Quota{"NoPeriod", "100000\n", 4}, Quota{"ZeroPeriod", "100000 0\n", 4}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Processors, KeepTheLeastQuotaOfAllGroupsAbove) {
   FakeTree tree;

@@ -329,6 +329,13 @@ def test_bench_measures_in_physical_units() -> None:
     assert "tokens/s" in paro("bench", DEMO, *SHORT).stdout
 
 
+def test_bench_reads_the_disk_when_asked() -> None:
+    figures = json.loads(paro("bench", "--json", *SHORT, "--disk", DEMO).stdout)
+    assert figures["disk"]["bytes_per_s"] > 0 and figures["disk"]["direct"] in (True, False)
+    assert "\ndisk " in paro("bench", "--disk", DEMO, *SHORT).stdout
+    assert "disk" not in json.loads(paro("bench", "--json", *SHORT, DEMO).stdout)
+
+
 def test_bench_runs_a_peer_between_its_own_repetitions(tmp_path: Path) -> None:
     peer, log = tmp_path / "llama-bench", tmp_path / "log"
     peer.write_text(f"#!/bin/sh\necho \"$@\" >> {log}\necho '[{{\"n_prompt\": 48, \"n_gen\": 0, \"avg_ts\": 200.0}},"
