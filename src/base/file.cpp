@@ -1,9 +1,12 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -31,6 +34,13 @@ File::~File() {
 File::File(File&& other) noexcept
     : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_bytes_(other.size_bytes_) {}
 
+bool File::is_same(int fd) const {
+  struct stat own {};
+  struct stat other {};
+  return ::fstat(fd_, &own) == 0 && ::fstat(fd, &other) == 0 && own.st_dev == other.st_dev &&
+         own.st_ino == other.st_ino;
+}
+
 void File::read_exact(int64_t offset_bytes, std::span<std::byte> out) const {
   size_t done = 0;
   while (done < out.size()) {
@@ -46,6 +56,46 @@ void File::read_exact(int64_t offset_bytes, std::span<std::byte> out) const {
     }
     done += size_t(got);
   }
+}
+
+#if defined(RWF_NOWAIT)
+// Asked before the read, since a read that does not wait still sets the disk to work. Says yes where the system keeps
+// it from those who may not write the file.
+bool File::is_cached(int64_t offset_bytes, int64_t n_bytes) const {
+  constexpr int64_t kPagesAtOnce = 1024;
+  const int64_t page = ::sysconf(_SC_PAGESIZE);
+  unsigned char in_memory[kPagesAtOnce];
+  const int64_t end = offset_bytes + n_bytes;
+  for (int64_t begin = offset_bytes / page * page; begin < end; begin += kPagesAtOnce * page) {
+    const size_t n = size_t(std::min(end - begin, kPagesAtOnce * page));
+    void* mapped = ::mmap(nullptr, n, PROT_READ, MAP_SHARED, fd_, begin);  // never touched
+    if (mapped == MAP_FAILED) return true;
+    const bool known = ::mincore(mapped, n, in_memory) == 0;
+    ::munmap(mapped, n);
+    unsigned char* const last = in_memory + (int64_t(n) + page - 1) / page;
+    if (known && !std::all_of(in_memory, last, [](unsigned char flags) { return (flags & 1) != 0; })) return false;
+  }
+  return true;
+}
+#endif
+
+File::Cached File::read_cached(int64_t offset_bytes, std::span<std::byte> out) const {
+#if defined(RWF_NOWAIT)
+  if (!is_cached(offset_bytes, int64_t(out.size()))) return Cached::not_all;
+  size_t done = 0;
+  while (done < out.size()) {
+    const iovec part{out.data() + done, out.size() - done};
+    const ssize_t got = ::preadv2(fd_, &part, 1, offset_bytes + int64_t(done), RWF_NOWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno == EAGAIN ? Cached::not_all : Cached::unknown;
+    if (got == 0) return Cached::not_all;
+    done += size_t(got);
+  }
+  return Cached::all;
+#else
+  (void)offset_bytes, (void)out;
+  return Cached::unknown;
+#endif
 }
 
 std::string read_text_file(const std::filesystem::path& path, int64_t limit_bytes) {

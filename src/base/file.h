@@ -19,11 +19,20 @@ class File {
 
   const std::filesystem::path& path() const { return path_; }
   int64_t size_bytes() const { return size_bytes_; }
+  // Whether a descriptor is of this very file.
+  bool is_same(int fd) const;
 
   // Fills `out` from `offset_bytes`. Interrupted and short reads are continued; an early end of file is an error.
   void read_exact(int64_t offset_bytes, std::span<std::byte> out) const;
 
+  // Fills `out` from what the system holds of the file in memory, waiting for no disk; `out` is spoilt unless all of it
+  // was there. Unknown where the system does not tell.
+  enum class Cached { all, not_all, unknown };
+  Cached read_cached(int64_t offset_bytes, std::span<std::byte> out) const;
+
  private:
+  bool is_cached(int64_t offset_bytes, int64_t n_bytes) const;
+
   std::filesystem::path path_;
   int fd_ = -1;
   int64_t size_bytes_ = 0;

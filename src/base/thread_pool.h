@@ -1,13 +1,12 @@
 // A fixed set of threads that run one parallel loop at a time: the caller is one of them. Workers spin for a short time
-// between loops, since a decode step has hundreds of them, and sleep after that.
+// between loops, since a decode step has hundreds of them, and sleep after that. A loop waits for those workers only
+// that came in while it ran: one that gets no processor costs the others nothing.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -25,8 +24,10 @@ class ThreadPool {
 
   int n_threads() const { return n_threads_; }
 
-  // Calls body(thread, n_threads) once on every thread and returns when all have ended. The first exception of any of
-  // them is thrown to the caller. Not re-entrant; one caller at a time.
+  // Calls body(thread, n_threads) on the caller as thread 0, and at most once on each worker that is there before the
+  // caller's body has returned; returns when those have ended. So the body takes its work from a common store until
+  // there is none, and waits for no thread but one that has taken some. The first exception of any of them is thrown
+  // to the caller. Not re-entrant; one caller at a time.
   template <typename Body>
   void run(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -35,18 +36,17 @@ class ThreadPool {
   }
 
   // Cuts [0, n_items) into one contiguous range for each thread, bounds at multiples of `grain`, and calls
-  // body(begin, end) on those that are not empty.
+  // body(begin, end) on those that are not empty, each taken by whichever thread is free.
   template <typename Body>
   void for_ranges(int64_t n_items, int64_t grain, Body&& body) {
     if (n_items <= grain || n_threads_ == 1) {
       if (n_items > 0) body(int64_t(0), n_items);
       return;
     }
-    run([&](int thread, int n_threads) {
-      const int64_t n_grains = (n_items + grain - 1) / grain;
-      const int64_t begin = n_grains * thread / n_threads * grain;
-      const int64_t end = std::min(n_grains * (thread + 1) / n_threads * grain, n_items);
-      if (begin < end) body(begin, end);
+    const int64_t n_grains = (n_items + grain - 1) / grain;
+    const int64_t n_ranges = std::min<int64_t>(n_grains, n_threads_);
+    for_each(n_ranges, [&](int64_t range) {
+      body(n_grains * range / n_ranges * grain, std::min(n_grains * (range + 1) / n_ranges * grain, n_items));
     });
   }
 
@@ -68,27 +68,34 @@ class ThreadPool {
  private:
   using Invoke = void (*)(void* context, int thread, int n_threads);
 
+  // What a worker sleeps on. It sets the flag itself; whoever wakes it clears it.
+  struct alignas(64) Bed {
+    std::atomic<int> asleep{0};
+  };
+
   void run_erased(Invoke invoke, void* context);
   void call(int thread);
   void worker(int thread);
+  bool enter(uint64_t& seen);
+  void wait_for_loop(int thread, uint64_t seen);
+  void wake_sleepers();
   void join();
 
   const int n_threads_;
+  // Written by the caller while nobody is in, read by workers that are.
   Invoke invoke_ = nullptr;
   void* context_ = nullptr;
 
-  alignas(64) std::atomic<uint64_t> epoch_{0};  // grows by one with every loop
-  alignas(64) std::atomic<int> n_running_{0};   // workers that have not ended the current loop
-  std::atomic<int> n_sleeping_{0};
+  // The loop's number, whether it is open, and how many workers are in, in one word: a worker that comes late finds
+  // another number or a closed door, never another loop's context.
+  alignas(64) std::atomic<uint64_t> door_{0};
+  alignas(64) std::atomic<int> n_asleep_{0};
   std::atomic<bool> stopping_{false};
 
-  std::mutex mutex_;  // guards sleeping and error_
-  std::condition_variable wake_;
+  std::mutex mutex_;  // guards error_
   std::exception_ptr error_;
+  std::vector<Bed> beds_;
   std::vector<std::thread> workers_;
 };
-
-// Processors that this process may use: affinity and the cgroup's quota, at least 1.
-int available_cpus();
 
 }  // namespace paro

@@ -12,6 +12,7 @@
 #include "cli/bench_steps.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/disk_probe.h"
 #include "cli/integer_peak.h"
 #include "cli/model_files.h"
 #include "cli/output.h"
@@ -51,6 +52,7 @@ class Bench final : public Command {
     app.add_option("--compare-timeout", compare_timeout_s_, "Seconds that a repetition of a --compare may take")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
+    app.add_flag("--disk", disk_, "Also read the model's files from the disk, all of them, as fast as it gives them");
     app.add_flag("--json", json_, "Print the figures as JSON");
     common_.add_to(app);
   }
@@ -64,6 +66,7 @@ class Bench final : public Command {
     ModelRunner runner(options, std::move(own_backend), progress_bar("loading"));
     measure(runner, peers);
     add_facts(runner, backend, options);
+    if (disk_) figures_.disk = probe_disk(SafetensorsFiles::open(model_).files());
     if (json_) {
       print_json(to_json(figures_));
     } else {
@@ -86,6 +89,7 @@ class Bench final : public Command {
                   options.max_batch, options.max_context, batch, context);
     }
     options.other_memory = {{"bandwidth probe", BandwidthProbe::kBytes, 0}};
+    if (disk_) options.other_memory.push_back({"disk probe", DiskSpeed::kProbeBytes, 0});
     if (common_.is_cpu()) {
       options.other_memory.push_back({"integer probe", common_.n_threads() * IntegerPeakProbe::kThreadBytes, 0});
     }
@@ -176,7 +180,7 @@ class Bench final : public Command {
   std::filesystem::path model_;
   int n_prompt_ = 512, n_decode_ = 64, n_repetitions_ = 5, depth_ = 0, compare_timeout_s_ = 900;
   std::vector<int> batches_ = {1};
-  bool mixed_ = false, json_ = false;
+  bool disk_ = false, mixed_ = false, json_ = false;
   std::vector<std::string> compare_, compare_arguments_;
   CommonOptions common_;
 

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/bandwidth.h"
+#include "cli/disk_probe.h"
 #include "cli/processor.h"
 
 namespace paro::cli {
@@ -80,6 +82,7 @@ struct BenchFigures {
 
   int64_t stored_bytes = 0;
   double load_seconds = 0;
+  std::optional<DiskSpeed> disk;
 
   Samples memory_bytes_per_s;
   Samples integer_ops_per_s;  // empty for a backend without integer products

@@ -135,6 +135,10 @@ std::string to_table(const BenchFigures& f) {
   out += line("load",
               fmt::format("{:10.2f} GB/s, {:.2f} GB of weights in {:.2f} s",
                           double(f.stored_bytes) / f.load_seconds / 1e9, double(f.stored_bytes) / 1e9, f.load_seconds));
+  if (f.disk) {
+    out += line("disk", fmt::format("{:10.2f} GB/s, the same files{}", f.disk->bytes_per_s / 1e9,
+                                    f.disk->direct ? "" : ", in part from the page cache"));
+  }
   std::string prefill =
       fmt::format("{}, {:.0f} Gop/s", text(f.prefill_tokens_per_s, "tokens/s"), f.prefill_integer_ops_per_s() / 1e9);
   if (!f.integer_ops_per_s.empty()) {
@@ -173,6 +177,7 @@ json::object to_json(const BenchFigures& f) {
       {"memory_bytes_per_s", json_of(f.memory_bytes_per_s)},
       {"prefill", std::move(prefill)},
       {"decode", decode_json(f)}};
+  if (f.disk) out["disk"] = {{"bytes_per_s", f.disk->bytes_per_s}, {"direct", f.disk->direct}};
   if (!f.integer_ops_per_s.empty()) out["integer_ops_per_s"] = json_of(f.integer_ops_per_s);
   if (!f.at_depth.empty()) out["decode_at_depth"] = depth_json(f);
   if (!f.mixed.empty()) out["mixed"] = mixed_json(f);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/thread_pool.h"
+#include "base/processors.h"
 #include "cli/backends.h"
 #include "cli/byte_size.h"
 #include "engine/machine_memory.h"
@@ -60,7 +60,7 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
       ->check(CLI::IsMember(names_of(kHeadTypes)))
       ->group(kGroup);
-  app.add_option("--threads", threads_, "Threads of the cpu backend (default: the processors at hand)")
+  app.add_option("--threads", threads_, "Threads of the cpu backend (default: the cores at hand)")
       ->check(CLI::Range(1, 1024))
       ->group(kGroup);
   app.add_option("--backend", backend_, "What computes")
@@ -89,7 +89,7 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
   return options;
 }
 
-int CommonOptions::n_threads() const { return threads_ > 0 ? threads_ : available_cpus(); }
+int CommonOptions::n_threads() const { return threads_ > 0 ? threads_ : default_threads(); }
 
 std::unique_ptr<Backend> CommonOptions::make_backend() const {
   return cli::make_backend(backend_, {n_threads(), isa_});

@@ -15,7 +15,7 @@ class Ledger {
   explicit Ledger(MemoryReport plan) : report_(std::move(plan)) {}
 
   // A zeroed buffer of class `name`, alive as long as the ledger.
-  std::span<std::byte> take(std::string_view name, int64_t n_bytes);
+  std::span<std::byte> take(std::string_view name, int64_t n_bytes, Buffer::Pages pages = Buffer::Pages::touched);
 
   const MemoryReport& report() const { return report_; }
 

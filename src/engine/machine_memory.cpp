@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/cgroup.h"
+
 namespace paro {
 namespace {
 
@@ -51,24 +53,11 @@ int64_t cgroup_available(int64_t own_bytes) {
     const int64_t others = std::max<int64_t>(0, usage - cache - own_bytes);
     available = std::min(available, std::max<int64_t>(0, limit - others));
   };
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    const bool v2 = controllers.empty();
-    if (!v2 && controllers.find("memory") == std::string::npos) continue;
-    while (true) {
-      if (v2) {
-        consider("/sys/fs/cgroup" + path, "memory.max", "memory.current", "file");
-      } else {
-        consider("/sys/fs/cgroup/memory" + path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache");
-      }
-      const auto slash = path.rfind('/');
-      if (path.empty() || path == "/" || slash == std::string::npos) break;
-      path.resize(slash);
+  for (const CgroupDirectory& group : cgroup_directories("/", "memory")) {
+    if (group.v2) {
+      consider(group.path.string(), "memory.max", "memory.current", "file");
+    } else {
+      consider(group.path.string(), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache");
     }
   }
   return available;

@@ -23,9 +23,6 @@ constexpr int kFloorChunk = 32;
 constexpr int64_t kProgramBytes = 16 << 20;
 constexpr int64_t kThreadBytes = 256 << 10;
 
-// Of a loading thread, when no files are there to tell.
-constexpr int64_t kUsualStagingBytes = 2 << 20;
-
 // Left to others when the budget is what the machine has free.
 int64_t reserve_bytes(int64_t available) { return std::clamp<int64_t>(available / 20, 64 << 20, 1 << 30); }
 
@@ -48,7 +45,8 @@ class Planner {
     }
     plan_.spec = model_->spec();
     plan_.weight_bytes = binder.n_bytes();
-    plan_.staging_bytes = backend.n_threads() * (files != nullptr ? staging_bytes(binder.loads()) : kUsualStagingBytes);
+    plan_.staging_bytes = files != nullptr ? staging_bytes(binder.loads(), backend.n_threads())
+                                           : usual_staging_bytes(backend.n_threads());
     plan_.sampling_bytes = Sampler::scratch_bytes(plan_.spec.vocab_size);
   }
 
@@ -67,11 +65,10 @@ class Planner {
     const auto add = [&](const std::string& name, int64_t n_bytes) { report.classes.push_back({name, n_bytes, 0}); };
     add(memory_class::kWeights, Buffer::resident_bytes(plan.weight_bytes));
     add(memory_class::kKvCache, Buffer::resident_bytes(plan.kv->n_bytes));
-    add(memory_class::kArena, Buffer::resident_bytes(plan.arena_bytes));
+    add(memory_class::kArena, Buffer::resident_bytes(plan.arena_memory_bytes()));
     add(memory_class::kSampling, Buffer::resident_bytes(plan.sampling_bytes));
-    add(memory_class::kStaging, Buffer::resident_bytes(plan.staging_bytes));
     for (const MemoryClass& other : options_.other_memory) report.classes.push_back(other);
-    add(memory_class::kProgram, kProgramBytes + backend_.n_threads() * kThreadBytes);
+    add(memory_class::kProgram, kProgramBytes + loading_threads(backend_.n_threads()) * kThreadBytes);
     for (const MemoryClass& c : report.classes) report.plan_bytes += c.plan_bytes;
     report.fits = report.plan_bytes <= budget_bytes;
     return plan;

@@ -2,6 +2,7 @@
 // model without memory, the step's arena by running it without memory at the largest step.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -21,7 +22,6 @@ constexpr const char* kWeights = "weights";
 constexpr const char* kKvCache = "kv cache";
 constexpr const char* kArena = "step arena";
 constexpr const char* kSampling = "sampling";
-constexpr const char* kStaging = "load staging";
 constexpr const char* kProgram = "program and libraries";
 }  // namespace memory_class
 
@@ -33,8 +33,10 @@ struct MemoryPlan {
   std::optional<KvLayout> kv;
   int64_t weight_bytes = 0;
   int64_t arena_bytes = 0;
+  int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
+
+  int64_t arena_memory_bytes() const { return std::max(arena_bytes, staging_bytes); }
   int64_t sampling_bytes = 0;
-  int64_t staging_bytes = 0;  // of all loading threads
   ModelSpec spec;
 };
 

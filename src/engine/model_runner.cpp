@@ -30,19 +30,19 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   ledger_ = std::make_unique<Ledger>(plan.report);
 
   const auto start = std::chrono::steady_clock::now();
-  const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes);
+  const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes, Buffer::Pages::untouched);
   WeightBinder binder(*backend_, config_, &files, weights.data(), {plan.head_type, &experts_});
   model_ = find_architecture(config_).make(config_, binder);
   PARO_CHECK(binder.n_bytes() == plan.weight_bytes, "{} bytes bound, {} planned", binder.n_bytes(), plan.weight_bytes);
   experts_.set(binder.expert_regions(), weights.data());
-  load_weights(binder.loads(), files, *backend_, weights, ledger_->take(memory_class::kStaging, plan.staging_bytes),
-               backend_->n_threads(), progress);
+  // Stored bytes pass through the memory that steps will use.
+  arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_memory_bytes());
+  load_weights(binder.loads(), files, *backend_, weights, arena_memory_, progress);
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   stored_bytes_ = files.n_bytes();
 
   cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
                                      ledger_->take(memory_class::kKvCache, plan.kv->n_bytes));
-  arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_bytes);
   sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
   max_logit_rows_ = plan.max_logit_rows;
   rows_.reserve(size_t(plan.report.prefill_chunk));

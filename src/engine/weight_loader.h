@@ -13,12 +13,15 @@
 
 namespace paro {
 
-// Staging bytes that each loading thread takes for these loads.
-int64_t staging_bytes(std::span<const WeightLoad> loads);
+// Threads that load for a backend of n_threads: as many pack at once, the others wait for the disk.
+int loading_threads(int n_threads);
 
-// Fills `memory`. `staging` is cut into n_threads parts.
+// Staging bytes that loading takes for these loads, and what it usually is.
+int64_t staging_bytes(std::span<const WeightLoad> loads, int n_threads);
+int64_t usual_staging_bytes(int n_threads);
+
+// Fills `memory`, whose pages need not be there yet. `staging` begins with a page.
 void load_weights(std::span<const WeightLoad> loads, const SafetensorsFiles& files, const Backend& backend,
-                  std::span<std::byte> memory, std::span<std::byte> staging, int n_threads,
-                  const LoadProgress& progress);
+                  std::span<std::byte> memory, std::span<std::byte> staging, const LoadProgress& progress);
 
 }  // namespace paro

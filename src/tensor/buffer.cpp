@@ -8,6 +8,7 @@
 
 #include "base/align.h"
 #include "base/error.h"
+#include "base/numa.h"
 
 namespace paro {
 namespace {
@@ -19,7 +20,7 @@ constexpr int64_t kHugePage = 2 << 20;
 
 int64_t Buffer::resident_bytes(int64_t n_bytes) { return round_up(n_bytes, n_bytes >= kHugePage ? kHugePage : kPage); }
 
-Buffer::Buffer(int64_t n_bytes, const char* what) : n_bytes_(n_bytes) {
+Buffer::Buffer(int64_t n_bytes, const char* what, Pages pages) : n_bytes_(n_bytes) {
   if (n_bytes == 0) return;
   const int64_t resident = resident_bytes(n_bytes);
   const bool huge = resident >= kHugePage;
@@ -42,17 +43,34 @@ Buffer::Buffer(int64_t n_bytes, const char* what) : n_bytes_(n_bytes) {
 #if defined(MADV_HUGEPAGE)
     ::madvise(data_, size_t(resident), MADV_HUGEPAGE);
 #endif
+    spread_over_nodes({data_, size_t(resident)});
   }
-#if defined(MADV_POPULATE_WRITE)
-  if (::madvise(data_, size_t(n_mapped_bytes_), MADV_POPULATE_WRITE) == 0) return;
-  if (errno == ENOMEM || errno == EHWPOISON) {
-    const int error = errno;
+  if (pages == Pages::untouched) return;
+  try {
+    touch({data_, size_t(n_mapped_bytes_)}, what);
+  } catch (...) {
     ::munmap(data_, size_t(n_mapped_bytes_));
-    throw Error(ErrorKind::memory, "the machine has no {} bytes for {}: {}; try a smaller --memory-budget", n_bytes,
-                what, std::strerror(error));
+    throw;
   }
+}
+
+void Buffer::touch(std::span<std::byte> stretch, const char* what) {
+  if (stretch.empty()) return;
+  const int64_t begin = reinterpret_cast<int64_t>(stretch.data()) / kPage * kPage;
+  const int64_t n_bytes = round_up(reinterpret_cast<int64_t>(stretch.data() + stretch.size()) - begin, kPage);
+#if defined(MADV_POPULATE_WRITE)
+  if (::madvise(reinterpret_cast<void*>(begin), size_t(n_bytes), MADV_POPULATE_WRITE) == 0) return;
+  if (errno == ENOMEM || errno == EHWPOISON) {
+    throw Error(ErrorKind::memory, "the machine has no {} bytes for {}: {}; try a smaller --memory-budget", n_bytes,
+                what, std::strerror(errno));
+  }
+#else
+  (void)what;
 #endif
-  for (int64_t i = 0; i < n_mapped_bytes_; i += kPage) data_[i] = std::byte{0};
+  // Written without a change, since others may be writing there.
+  for (int64_t i = 0; i < n_bytes; i += kPage) {
+    __atomic_fetch_or(reinterpret_cast<unsigned char*>(begin) + i, 0, __ATOMIC_RELAXED);
+  }
 }
 
 Buffer::~Buffer() {

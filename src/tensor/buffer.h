@@ -1,4 +1,5 @@
-// The owner of memory for tensors: zeroed, aligned, in huge pages where the system has them.
+// The owner of memory for tensors: zeroed, aligned, in huge pages where the system has them, and over the nodes of a
+// machine with several.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +11,11 @@ namespace paro {
 class Buffer {
  public:
   Buffer() = default;
-  // Every page is touched before it returns, so that memory that is not there is missed now and not later.
+  // Pages that are touched are there before it returns, so that memory that is missing is missed now and not later;
+  // pages left untouched are for whoever fills them with several threads, and uses touch() on the way.
   // Throws Error{memory} naming `what`.
-  Buffer(int64_t n_bytes, const char* what);
+  enum class Pages { touched, untouched };
+  Buffer(int64_t n_bytes, const char* what, Pages pages = Pages::touched);
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
@@ -24,6 +27,10 @@ class Buffer {
   static constexpr int64_t kAlignment = 64;
   // What a buffer of n_bytes takes of the machine: whole pages.
   static int64_t resident_bytes(int64_t n_bytes);
+
+  // Makes the pages of a stretch of a buffer be there, as the constructor does; what is in them stays. Any number of
+  // threads at once. Throws Error{memory}.
+  static void touch(std::span<std::byte> stretch, const char* what);
 
  private:
   std::byte* data_ = nullptr;

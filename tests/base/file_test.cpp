@@ -1,12 +1,16 @@
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/align.h"
+#include "base/direct_file.h"
 #include "tests/base/temporary_directory.h"
 
 namespace paro::test {
@@ -64,6 +68,73 @@ TEST(File, IsReadFromManyThreadsAtOnce) {
     for (size_t at = t; at < 1 << 16; at += 1000) expected += content.substr(at, 1);
     EXPECT_EQ(seen[t].substr(0, 65), expected.substr(0, 65)) << "thread " << t;
   }
+}
+
+std::string letters(size_t n) {
+  std::string content;
+  for (size_t i = 0; i < n; ++i) content += char('a' + (i * 7 + i / 4096) % 26);
+  return content;
+}
+
+// Writes back what is dirty and drops it from memory; false where that cannot be had.
+bool drop_from_memory([[maybe_unused]] const std::filesystem::path& path) {
+#if defined(POSIX_FADV_DONTNEED)
+  const int fd = ::open(path.c_str(), O_RDWR);
+  const bool dropped = ::fsync(fd) == 0 && ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0;
+  ::close(fd);
+  return dropped;
+#else
+  return false;
+#endif
+}
+
+TEST(File, ReadsFromMemoryWhatIsThereAndNothingElse) {
+  const TemporaryDirectory directory;
+  const std::string content = letters(3 << 20);
+  const File file(directory.write("letters", content));
+  std::string text(content.size() - 5, '?');
+  const auto bytes = std::as_writable_bytes(std::span(text));
+  file.read_exact(0, bytes);
+  const File::Cached cached = file.read_cached(5, bytes);
+  if (cached == File::Cached::unknown) GTEST_SKIP() << "this system does not tell";
+  ASSERT_EQ(cached, File::Cached::all);
+  EXPECT_TRUE(text == content.substr(5));
+  EXPECT_EQ(file.read_cached(6, bytes), File::Cached::not_all) << "past the end";
+  EXPECT_EQ(file.read_cached(0, {}), File::Cached::all);
+  if (!drop_from_memory(file.path()) || file.read_cached(1 << 20, bytes.first(100)) == File::Cached::all) {
+    GTEST_SKIP() << "this file system keeps its files in memory";
+  }
+  EXPECT_EQ(file.read_cached(1 << 20, bytes.first(4096)), File::Cached::not_all) << "asking reads nothing in";
+  file.read_exact(1 << 20, bytes.first(4096));
+  EXPECT_EQ(file.read_cached(1 << 20, bytes.first(4096)), File::Cached::all);
+}
+
+TEST(DirectFile, ReadsWhatTheFileHolds) {
+  const TemporaryDirectory directory;
+  constexpr int64_t kBlock = DirectFile::kAlignment;
+  const std::string content = letters(5 * kBlock + 17);
+  const File file(directory.write("letters", content));
+  const DirectFile direct(file);
+  if (!direct.is_open()) GTEST_SKIP() << "this file system has no such reads";
+  std::vector<std::byte> memory(size_t(8 * kBlock));
+  auto* aligned = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<int64_t>(memory.data()), kBlock));
+  const auto read_at = [&](int64_t block, int64_t n_blocks) {
+    const auto got = direct.read(block * kBlock, {aligned, size_t(n_blocks * kBlock)});
+    return std::string(reinterpret_cast<const char*>(aligned), size_t(got.value_or(0)));
+  };
+  EXPECT_TRUE(read_at(0, 2) == content.substr(0, 2 * kBlock));
+  EXPECT_TRUE(read_at(3, 4) == content.substr(3 * kBlock)) << "up to the end of the file";
+  EXPECT_EQ(read_at(7, 1), "") << "past it";
+}
+
+TEST(DirectFile, IsNotOpenWhenTheNameBelongsToAnotherFile) {
+  const TemporaryDirectory directory;
+  const File file(directory.write("ten", "0123456789"));
+  std::filesystem::rename(directory.write("other", "abc"), file.path());
+  const DirectFile direct(file);
+  EXPECT_FALSE(direct.is_open());
+  alignas(DirectFile::kAlignment) static std::byte block[DirectFile::kAlignment];
+  EXPECT_FALSE(direct.read(0, block).has_value());
 }
 
 TEST(ReadTextFile, ReadsTheWholeOfAFileUpToItsLimit) {

@@ -124,6 +124,13 @@ def test_the_table_has_a_line_of_each(tmp_path: Path) -> None:
     assert "prefill" in line and "decode x1" in line and line.count("times as fast") == 2
 
 
+def test_the_disk_is_read_when_asked() -> None:
+    disk = bench("--disk")["disk"]
+    assert disk["bytes_per_s"] > 0 and disk["direct"] in (True, False)
+    assert "\ndisk " in paro("bench", SMALL, "--disk", *SHORT).stdout
+    assert "disk" not in bench()
+
+
 @pytest.mark.parametrize("flags", [
     ["--mixed", "--max-batch", 1], ["--depth", 4000, "--max-context", 100], ["--depth", 0], ["--compare-timeout", 0],
 ])

@@ -25,6 +25,20 @@ TEST(Buffer, IsZeroedAlignedAndWritableToItsLastByte) {
   }
 }
 
+TEST(Buffer, LeavesPagesToWhoeverTouchesThem) {
+  constexpr int64_t kBytes = int64_t(6) << 20;
+  Buffer buffer(kBytes, "a test", Buffer::Pages::untouched);
+  const auto bytes = buffer.bytes();
+  bytes[100] = std::byte{7};
+  bytes[5000] = std::byte{8};
+  Buffer::touch(bytes.subspan(99, 5000), "a test");
+  Buffer::touch(bytes.subspan(size_t(kBytes) - 1), "a test");
+  Buffer::touch(bytes.first(0), "a test");
+  EXPECT_EQ(bytes[100], std::byte{7}) << "what was written stays";
+  EXPECT_EQ(bytes[5000], std::byte{8});
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), std::byte{0}), kBytes - 2);
+}
+
 TEST(Buffer, TakesWholePages) {
   EXPECT_EQ(Buffer::resident_bytes(0), 0);
   EXPECT_EQ(Buffer::resident_bytes(1), 4096);

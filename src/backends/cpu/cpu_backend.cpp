@@ -5,6 +5,7 @@
 #include "backends/cpu/pack.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/processors.h"
 
 namespace paro {
 namespace cpu {
@@ -79,7 +80,7 @@ std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
   if (options.n_threads < 0) {
     throw Error(ErrorKind::usage, "threads {}: expected 1 or more, or 0 for all", options.n_threads);
   }
-  const int n_threads = options.n_threads == 0 ? available_cpus() : options.n_threads;
+  const int n_threads = options.n_threads == 0 ? default_threads() : options.n_threads;
   return std::make_unique<cpu::CpuBackend>(cpu::kernels_for(options.isa), n_threads);
 }
 

@@ -10,7 +10,7 @@
 namespace paro {
 
 struct CpuOptions {
-  int n_threads = 0;  // 0: available_cpus()
+  int n_threads = 0;  // 0: default_threads()
   std::string isa;    // a name of cpu_isas(), "": the best of them
 };
 

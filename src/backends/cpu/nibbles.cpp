@@ -92,6 +92,23 @@ void awq_word_codes(const std::byte* word, uint8_t* codes) {
   for (int i = 0; i < 8; ++i) codes[i] = w >> kAwqShift[i] & 15;
 }
 
+void awq_two_words_codes(const std::byte* words, uint8_t* codes) {
+#if defined(__SSE2__)
+  const __m128i word = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(words));
+  const __m128i low_nibbles = _mm_set1_epi8(15);
+  // Of each word channels 0 4 1 5 and 2 6 3 7; in turn 0 2 4 6 and 1 3 5 7.
+  const __m128i low = _mm_and_si128(word, low_nibbles);
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(word, 4), low_nibbles);
+  const __m128i mixed = _mm_unpacklo_epi8(low, high);
+  const __m128i even = _mm_shuffle_epi32(mixed, _MM_SHUFFLE(2, 0, 2, 0));
+  const __m128i odd = _mm_shuffle_epi32(mixed, _MM_SHUFFLE(3, 1, 3, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm_unpacklo_epi8(even, odd));
+#else
+  awq_word_codes(words, codes);
+  awq_word_codes(words + 4, codes + 8);
+#endif
+}
+
 void pack_awq_codes(const std::byte* codes, int64_t stride, int64_t n_rows, int group_size, std::byte* first,
                     std::byte* second) {
   for (int k = 0; k < group_size; k += 8, codes += 8 * stride, first += 64) {

@@ -8,6 +8,8 @@ namespace paro::cpu {
 
 // The eight codes of one AWQ word in the order of output channels.
 void awq_word_codes(const std::byte* word, uint8_t* codes);
+// The same of two words, stored at once: whoever loads the sixteen codes together need not wait for older stores.
+void awq_two_words_codes(const std::byte* words, uint8_t* codes);
 
 // n_rows (at most 32) output channels of one group: `codes` is their first word in the group's first line. Lines go to
 // `first` and, from row 16 on, to `second`.

@@ -23,7 +23,11 @@ void pack_scales(const Kernels& kernels, const MatrixSpec& spec, const MatrixPie
   const std::byte* zeros = piece.zeros + group * piece.zeros_stride;
   if (spec.stored == StoredFormat::int4_awq) {
     uint8_t codes[kBlockRows] = {};
-    for (int64_t i = 0; i < n; i += 8) awq_word_codes(zeros + (row + i) / 2, codes + i);
+    if (n == kBlockRows) {
+      awq_two_words_codes(zeros + row / 2, codes);
+    } else {
+      for (int64_t i = 0; i < n; i += 8) awq_word_codes(zeros + (row + i) / 2, codes + i);
+    }
     kernels.scale_zeros(scales, codes, scaled_zeros);
   } else {
     std::memcpy(scaled_zeros, zeros + row * 2, size_t(n) * 2);

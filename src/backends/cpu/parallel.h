@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
 
+#include "base/spin.h"
 #include "base/thread_pool.h"
 
 namespace paro::cpu {
@@ -25,20 +25,10 @@ class Tickets {
 
   // Inside a body: returns when tickets [0, n) are done. None past them may be done without having waited as well.
   void wait(int64_t n) const {
-    for (int spins = 0; n_done_.load(std::memory_order_acquire) < n; ++spins) {
-      if (spins < kSpins) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-      } else {
-        std::this_thread::yield();
-      }
-    }
+    for (Spin spin; n_done_.load(std::memory_order_acquire) < n;) spin.wait();
   }
 
  private:
-  static constexpr int kSpins = 4000;
-
   int64_t take() { return next_.fetch_add(1, std::memory_order_relaxed); }
 
   alignas(64) std::atomic<int64_t> next_{0};
@@ -48,7 +38,7 @@ class Tickets {
 // Weight bytes times rows, or cache bytes times heads, below which waking threads costs more than they bring.
 constexpr int64_t kSmallWork = 64 << 10;
 
-// body(thread, n_threads) on all threads, or on the caller alone.
+// body(thread, n_threads) on the threads that come, or on the caller alone.
 template <typename Body>
 void run_threads(ThreadPool& pool, bool alone, Body&& body) {
   if (alone) {

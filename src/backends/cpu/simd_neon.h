@@ -108,12 +108,12 @@ struct Neon {
   static PARO_INLINE F div(F x, F y) {
     return {vdivq_f32(x.a, y.a), vdivq_f32(x.b, y.b), vdivq_f32(x.c, y.c), vdivq_f32(x.d, y.d)};
   }
-  // NaN in either place stays.
+  // The second where either is NaN.
   static PARO_INLINE F max(F x, F y) {
-    return {vmaxq_f32(x.a, y.a), vmaxq_f32(x.b, y.b), vmaxq_f32(x.c, y.c), vmaxq_f32(x.d, y.d)};
+    return select({vcgtq_f32(x.a, y.a), vcgtq_f32(x.b, y.b), vcgtq_f32(x.c, y.c), vcgtq_f32(x.d, y.d)}, x, y);
   }
   static PARO_INLINE F min(F x, F y) {
-    return {vminq_f32(x.a, y.a), vminq_f32(x.b, y.b), vminq_f32(x.c, y.c), vminq_f32(x.d, y.d)};
+    return select({vcltq_f32(x.a, y.a), vcltq_f32(x.b, y.b), vcltq_f32(x.c, y.c), vcltq_f32(x.d, y.d)}, x, y);
   }
   static PARO_INLINE F abs(F x) { return {vabsq_f32(x.a), vabsq_f32(x.b), vabsq_f32(x.c), vabsq_f32(x.d)}; }
   static PARO_INLINE F fma(F x, F y, F z) {
