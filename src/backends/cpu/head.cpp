@@ -20,13 +20,15 @@ struct HeadScratch {
   float* thresholds;
   float* lower;
   float* upper;
+  float* order;  // [n, n_blocks] lower bounds, put in order
 
   HeadScratch(Scratch& scratch, const TableSpec& spec, const TableLayout& layout, int64_t n)
       : x(take_quantized(scratch, n, spec.cols, layout.n_groups)),
         norms(scratch.take<float>(n)),
         thresholds(scratch.take<float>(n)),
         lower(scratch.take<float>(n * layout.n_blocks)),
-        upper(scratch.take<float>(n * layout.n_blocks)) {}
+        upper(scratch.take<float>(n * layout.n_blocks)),
+        order(scratch.take<float>(n * layout.n_blocks)) {}
 };
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
@@ -53,16 +55,38 @@ float norm_of(const QuantizedRows& x, int64_t row, int64_t n_groups) {
 // them change places only within half of it.
 constexpr double kSoftcapMargin = 2e-6;
 
-// No row below it is among the n_exact best, before or after the softcap: as many blocks have a row that reaches it.
-// Changes the order of `lower`.
-float threshold_of(std::span<float> lower, int64_t n_exact, float softcap) {
-  if (n_exact <= 0 || n_exact > int64_t(lower.size())) return kLowest;
-  const auto nth = lower.begin() + (n_exact - 1);
-  std::nth_element(lower.begin(), nth, lower.end(), std::greater<>());
-  if (!(softcap > 0)) return *nth;
-  const double capped = std::tanh(double(*nth) / softcap) - kSoftcapMargin;
+// What a logit must reach for its capped value to reach that of `logit`.
+float before_softcap(float logit, float softcap) {
+  if (!(softcap > 0)) return logit;
+  const double capped = std::tanh(double(logit) / softcap) - kSoftcapMargin;
   if (capped <= -1) return kLowest;
   return std::nextafter(float(std::atanh(capped) * softcap), kLowest);
+}
+
+// No row below it is among the n_exact best of a token. The blocks whose lower bounds are best are made exact on the
+// way: each of so many has a row that reaches the least of their largest logits, which is far above the bounds.
+float find_threshold(const Kernels& kernels, TableJob one, int64_t n_exact, float* order) {
+  if (n_exact <= 0 || n_exact > one.n_blocks) return kLowest;
+  std::copy_n(one.lower, one.n_blocks, order);
+  std::nth_element(order, order + n_exact - 1, order + one.n_blocks, std::greater<>());
+  const float nth = order[n_exact - 1];
+  const float softcap = one.softcap;
+  one.thresholds = nullptr;
+  one.softcap = 0;
+  float threshold = -kLowest;
+  int64_t n_found = 0;
+  for (int64_t block = 0; block < one.n_blocks && n_found < n_exact; ++block) {
+    if (one.lower[block] < nth) continue;
+    ++n_found;
+    kernels.table_fine(one, block, block + 1);
+    one.upper[block] = kLowest;  // is not visited again
+    float largest = kLowest;
+    for (int64_t row = block * kBlockRows; row < std::min((block + 1) * kBlockRows, one.n_rows); ++row) {
+      if (one.y[row] > largest) largest = one.y[row];
+    }
+    threshold = std::min(threshold, largest);
+  }
+  return before_softcap(threshold, softcap);
 }
 
 }  // namespace
@@ -173,8 +197,8 @@ void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
       if (ticket < fine_begin) {
         tickets.wait(thresholds_begin);
         const int64_t token = ticket - thresholds_begin;
-        const std::span<float> lower(s.lower + token * layout.n_blocks, size_t(layout.n_blocks));
-        s.thresholds[token] = threshold_of(lower, n_exact(token), args.softcap);
+        s.thresholds[token] =
+            find_threshold(kernels_, from_token(token, 1), n_exact(token), s.order + token * layout.n_blocks);
         return;
       }
       tickets.wait(fine_begin);
