@@ -16,6 +16,14 @@ BandwidthProbe::BandwidthProbe(int n_threads) : buffer_(kBytes, "the bandwidth p
 }
 
 double BandwidthProbe::bytes_per_s() {
+  // The limit is what the machine can do, so the fastest of a few passes counts.
+  constexpr int kPasses = 4;
+  double fastest = 0;
+  for (int i = 0; i < kPasses; ++i) fastest = std::max(fastest, pass_bytes_per_s());
+  return fastest;
+}
+
+double BandwidthProbe::pass_bytes_per_s() {
   // One core draws the most from memory when it reads several streams and asks ahead in each.
   constexpr int64_t kLine = 8, kStreams = 4, kAhead = 256;  // words
   constexpr int64_t kWords = 1 << 19;                       // of a piece

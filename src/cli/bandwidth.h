@@ -15,9 +15,11 @@ class BandwidthProbe {
   static constexpr int64_t kBytes = 1 << 30;
 
   explicit BandwidthProbe(int n_threads);
-  double bytes_per_s();
+  double bytes_per_s();  // at best
 
  private:
+  double pass_bytes_per_s();
+
   Buffer buffer_;
   ThreadPool threads_;
 };

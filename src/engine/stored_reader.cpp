@@ -29,7 +29,8 @@ const std::byte* StoredReader::read(const StoredTensor& tensor, int64_t begin_by
     const auto blocks = memory.first(size_t(round_up(skew + n_bytes, kBlock)));
     const auto got = direct_[size_t(tensor.file)].read(offset_bytes - skew, blocks);
     if (got && *got >= skew + n_bytes) {
-      if (skew % int64_t(sizeof(float)) == 0 || (skew % 2 == 0 && tensor.dtype != DType::f32)) return blocks.data() + skew;
+      if (skew % int64_t(sizeof(float)) == 0 || (skew % 2 == 0 && tensor.dtype != DType::f32))
+        return blocks.data() + skew;
       std::memmove(out.data(), blocks.data() + skew, size_t(n_bytes));
       return out.data();
     }

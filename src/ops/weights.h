@@ -44,7 +44,7 @@ struct Table {
   const std::byte* packed = nullptr;
 };
 
-// Rows [row_begin, row_begin + n_rows) of a stored table, contiguous.
+// Rows [row_begin, row_begin + n_rows) of a stored table, contiguous, cut at multiples of MatrixPiece::kRowGranule.
 struct TablePiece {
   int64_t row_begin = 0, n_rows = 0;
   const std::byte* rows = nullptr;

@@ -51,7 +51,7 @@ class CpuTable : public CpuOps {
     const TableSpec exact_spec{rows, cols, stored, TableType::as_stored};
     Guarded packed(backend_->packed_bytes(spec));
     Guarded exact_packed(reference_->packed_bytes(exact_spec));
-    const Table fast = pack(*backend_, spec, matrix, packed, 7);
+    const Table fast = pack(*backend_, spec, matrix, packed, MatrixPiece::kRowGranule);
     const Table exact = pack(*reference_, exact_spec, matrix, exact_packed, rows);
 
     const auto x = normals(random_, n * cols);
@@ -139,12 +139,12 @@ class DecodedTable {
 };
 
 TEST_P(CpuTable, PackedTableIsWhatItsCommentSays) {
-  for (const int64_t rows : {1, 17, 50}) {
+  for (const int64_t rows : {1, 17, 150}) {
     for (const int64_t cols : {32, 96, 256}) {
       const Matrix matrix = random_matrix(random_, {rows, cols, StoredFormat::f32, 0});
       const TableSpec spec{rows, cols, StoredFormat::f32, TableType::int8};
       Guarded packed(backend_->packed_bytes(spec));
-      const Table table = pack(*backend_, spec, matrix, packed, 5);
+      const Table table = pack(*backend_, spec, matrix, packed, 2 * MatrixPiece::kRowGranule);
       const DecodedTable decoded(table);
       const auto* stored = reinterpret_cast<const float*>(matrix.codes.data());
       const auto x = normals(random_, cols);

@@ -97,14 +97,26 @@ PARO_INLINE void int4_tile(const uint8_t* const* w, const uint8_t* x, int64_t n_
           low[r] = V::low(codes);
           high[r] = V::high(codes);
         }
+        constexpr int kAlone = V::kDotsArePaired ? T / 2 * 2 : 0;  // the first token that is
+        if constexpr (V::kDotsArePaired) {
+          PARO_UNROLL
+          for (int r = 0; r < R; ++r) {
+            const auto rows = V::zip(low[r], high[r]);
+            PARO_UNROLL
+            for (int t = 0; t < kAlone; t += 2) {
+              const uint8_t* x8 = x + t * group + k0 + k;
+              V::dot2(dots[r * T + t], dots[r * T + t + 1], rows, x8, x8 + group);
+            }
+          }
+        }
         PARO_UNROLL
-        for (int t = 0; t < T; ++t) {
+        for (int t = kAlone; t < T; ++t) {
           const int32_t x4 = load_i32(x + t * group + k0 + k);
           PARO_UNROLL
           for (int r = 0; r < R; ++r) dots[r * T + t] = V::dot(dots[r * T + t], low[r], x4);
         }
         PARO_UNROLL
-        for (int t = 0; t < T; ++t) {
+        for (int t = kAlone; t < T; ++t) {
           const int32_t x4 = load_i32(x + t * group + k0 + k + 4);
           PARO_UNROLL
           for (int r = 0; r < R; ++r) dots[r * T + t] = V::dot(dots[r * T + t], high[r], x4);
@@ -117,6 +129,13 @@ PARO_INLINE void int4_tile(const uint8_t* const* w, const uint8_t* x, int64_t n_
         } else {
           sum[i] = V::widen(sum[i], dots[i]);
         }
+      }
+    }
+    if constexpr (V::kDotsArePaired) {
+      PARO_UNROLL
+      for (int r = 0; r < R; ++r) {
+        PARO_UNROLL
+        for (int t = 0; t + 1 < T; t += 2) V::part(sum[r * T + t], sum[r * T + t + 1]);
       }
     }
     PARO_UNROLL

@@ -178,8 +178,8 @@ struct Kernels {
 
   // out[i] = scale f16 * zero, for 16 rows.
   void (*scale_zeros)(const uint16_t* scales, const uint8_t* zeros, uint16_t* out);
-  // Stored rows, stride bytes apart, into lanes [lane, lane + n_rows) of one block.
-  void (*pack_table_block)(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_groups,
+  // The stored rows of one block, stride bytes apart; fewer than its lanes at the end of a table.
+  void (*pack_table_block)(const uint8_t* rows, int64_t stride, int n_rows, Element element, int64_t n_groups,
                            int64_t row_scales_offset, uint8_t* coarse, uint8_t* fine);
   void (*table_row)(const uint8_t* coarse, const uint8_t* fine, int64_t row_scales_offset, int64_t n_groups, int lane,
                     float scale, float* y);

@@ -130,16 +130,14 @@ void pack_table(const Kernels& kernels, const TableSpec& spec, const TablePiece&
     }
     return;
   }
-  for (int64_t row = piece.row_begin; row < piece.row_begin + piece.n_rows;) {
-    const int64_t lane = row % kBlockRows;
-    const int64_t n = std::min(kBlockRows - lane, piece.row_begin + piece.n_rows - row);
-    const int64_t block = row / kBlockRows;
-    auto* const planes = reinterpret_cast<uint8_t*>(packed);
-    kernels.pack_table_block(reinterpret_cast<const uint8_t*>(piece.rows + (row - piece.row_begin) * stored_bytes),
-                             stored_bytes, int(lane), int(n), element_of(spec.stored), layout.n_groups,
-                             layout.row_scales_offset, planes + block * layout.coarse_block_bytes,
+  PARO_CHECK(piece.row_begin % kBlockRows == 0, "row {}", piece.row_begin);
+  auto* const planes = reinterpret_cast<uint8_t*>(packed);
+  for (int64_t row = 0; row < piece.n_rows; row += kBlockRows) {
+    const int64_t block = (piece.row_begin + row) / kBlockRows;
+    kernels.pack_table_block(reinterpret_cast<const uint8_t*>(piece.rows + row * stored_bytes), stored_bytes,
+                             int(std::min<int64_t>(kBlockRows, piece.n_rows - row)), element_of(spec.stored),
+                             layout.n_groups, layout.row_scales_offset, planes + block * layout.coarse_block_bytes,
                              planes + layout.coarse_bytes() + block * layout.fine_block_bytes);
-    row += n;
   }
 }
 

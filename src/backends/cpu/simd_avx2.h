@@ -176,6 +176,8 @@ struct Avx2 {
       return {_mm256_slli_epi16(v.a, -right), _mm256_slli_epi16(v.b, -right)};
     }
   }
+  static PARO_INLINE void store_line(uint8_t* p, L v) { store_int(p, v); }
+  static PARO_INLINE L either(L v, L w) { return {_mm256_or_si256(v.a, w.a), _mm256_or_si256(v.b, w.b)}; }
   static PARO_INLINE L two_bits(L v) {
     const __m256i m = _mm256_set1_epi8(3);
     return {_mm256_and_si256(v.a, m), _mm256_and_si256(v.b, m)};
@@ -189,6 +191,7 @@ struct Avx2 {
   }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
+  static constexpr bool kDotsArePaired = false;
   static constexpr int kTileBlocks = 1;
   static constexpr int kAttendRows = 3;
   static constexpr int kLookupMax = 0;

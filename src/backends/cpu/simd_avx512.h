@@ -152,6 +152,8 @@ struct Avx512 {
       return _mm512_slli_epi16(v, -right);
     }
   }
+  static PARO_INLINE void store_line(uint8_t* p, L v) { _mm512_storeu_si512(p, v); }
+  static PARO_INLINE L either(L a, L b) { return _mm512_or_si512(a, b); }
   static PARO_INLINE L two_bits(L v) { return _mm512_and_si512(v, _mm512_set1_epi8(3)); }
   // (low & 15) | (high & 48)
   static PARO_INLINE L six_bits(L low, L high) {
@@ -159,6 +161,7 @@ struct Avx512 {
   }
   static PARO_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
+  static constexpr bool kDotsArePaired = false;
   static constexpr int kTileBlocks = 2;
   static constexpr int kWideTileBlocks = 4;  // of a tile of few tokens
   static constexpr int kWideTileTokens = 3;

@@ -140,11 +140,14 @@ struct Generic {
       return v << -right;
     }
   }
+  static PARO_INLINE void store_line(uint8_t* p, L v) { __builtin_memcpy(p, &v, sizeof v); }
+  static PARO_INLINE L either(L v, L w) { return v | w; }
   static PARO_INLINE L two_bits(L v) { return v & 0x0303; }
   // (low & 15) | (high & 48)
   static PARO_INLINE L six_bits(L low, L high) { return (low & 0x0f0f) | (high & 0x3030); }
   static PARO_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
+  static constexpr bool kDotsArePaired = false;
   static constexpr int kTileBlocks = 1;
   static constexpr int kAttendRows = 2;
   static constexpr int kLookupMax = 0;

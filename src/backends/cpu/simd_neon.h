@@ -192,6 +192,15 @@ struct Neon {
   static PARO_INLINE L shifted(L v) {
     return {shift<right>(v.a), shift<right>(v.b), shift<right>(v.c), shift<right>(v.d)};
   }
+  static PARO_INLINE void store_line(uint8_t* p, L v) {
+    vst1q_u8(p, v.a);
+    vst1q_u8(p + 16, v.b);
+    vst1q_u8(p + 32, v.c);
+    vst1q_u8(p + 48, v.d);
+  }
+  static PARO_INLINE L either(L v, L w) {
+    return {vorrq_u8(v.a, w.a), vorrq_u8(v.b, w.b), vorrq_u8(v.c, w.c), vorrq_u8(v.d, w.d)};
+  }
   static PARO_INLINE L two_bits(L v) {
     const uint8x16_t m = vdupq_n_u8(3);
     return {vandq_u8(v.a, m), vandq_u8(v.b, m), vandq_u8(v.c, m), vandq_u8(v.d, m)};
@@ -223,7 +232,11 @@ struct Neon {
 #if defined(__ARM_FEATURE_DOTPROD)
   using D = I;
   static constexpr bool kDotsAreWide = true;
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  static constexpr int kTileTokens = 4;  // pairs
+#else
   static constexpr int kTileTokens = 5;
+#endif
   // Codes of four bits are the same with a sign as without. Lane forms take x4 without a broadcast.
   static PARO_INLINE I dot(I sum, L w, int32_t x4) {
     const int8x8_t x = lane_x4(x4);
@@ -256,6 +269,35 @@ struct Neon {
   }
 #endif
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  // Products of 2 rows x 8 channels with 8 channels x 2 tokens. The sums of two tokens stand together, row by row,
+  // until part() gives each its own.
+  static constexpr bool kDotsArePaired = true;
+  struct Rows {
+    int8x16_t pairs[8];
+  };
+  static PARO_INLINE Rows zip(L low, L high) {
+    return {zip_low(low.a, high.a), zip_high(low.a, high.a), zip_low(low.b, high.b), zip_high(low.b, high.b),
+            zip_low(low.c, high.c), zip_high(low.c, high.c), zip_low(low.d, high.d), zip_high(low.d, high.d)};
+  }
+  static PARO_INLINE void dot2(I& first, I& second, const Rows& w, const uint8_t* x, const uint8_t* next_x) {
+    const int8x16_t xs = vreinterpretq_s8_u8(vcombine_u8(vld1_u8(x), vld1_u8(next_x)));
+    first = {vmmlaq_s32(first.a, w.pairs[0], xs), vmmlaq_s32(first.b, w.pairs[1], xs),
+             vmmlaq_s32(first.c, w.pairs[2], xs), vmmlaq_s32(first.d, w.pairs[3], xs)};
+    second = {vmmlaq_s32(second.a, w.pairs[4], xs), vmmlaq_s32(second.b, w.pairs[5], xs),
+              vmmlaq_s32(second.c, w.pairs[6], xs), vmmlaq_s32(second.d, w.pairs[7], xs)};
+  }
+  static PARO_INLINE void part(I& first, I& second) {
+    const I even{vuzp1q_s32(first.a, first.b), vuzp1q_s32(first.c, first.d), vuzp1q_s32(second.a, second.b),
+                 vuzp1q_s32(second.c, second.d)};
+    second = {vuzp2q_s32(first.a, first.b), vuzp2q_s32(first.c, first.d), vuzp2q_s32(second.a, second.b),
+              vuzp2q_s32(second.c, second.d)};
+    first = even;
+  }
+#else
+  static constexpr bool kDotsArePaired = false;
+#endif
+
  private:
   static PARO_INLINE F all(float32x4_t v) { return {v, v, v, v}; }
   static PARO_INLINE uint8x16_t load_bytes(const void* p, int offset) {
@@ -265,6 +307,14 @@ struct Neon {
     vst1q_u8(static_cast<uint8_t*>(p) + offset, v);
   }
 
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  static PARO_INLINE int8x16_t zip_low(uint8x16_t x, uint8x16_t y) {
+    return vreinterpretq_s8_u32(vzip1q_u32(vreinterpretq_u32_u8(x), vreinterpretq_u32_u8(y)));
+  }
+  static PARO_INLINE int8x16_t zip_high(uint8x16_t x, uint8x16_t y) {
+    return vreinterpretq_s8_u32(vzip2q_u32(vreinterpretq_u32_u8(x), vreinterpretq_u32_u8(y)));
+  }
+#endif
   template <int right>
   static PARO_INLINE uint8x16_t shift(uint8x16_t v) {
     const uint16x8_t h = vreinterpretq_u16_u8(v);

@@ -188,20 +188,7 @@ void table_fine(const TableJob& job, int64_t block_begin, int64_t block_end) {
   }
 }
 
-// Sixteen codes of a row as four words, columns 4 i to 4 i + 3 in word i, to their places in both planes and back.
-PARO_INLINE void store_codes(const uint32_t (&codes)[4], uint8_t* coarse, uint8_t* fine) {
-  uint32_t nibbles[2] = {};
-  uint32_t upper = 0, lower = 0;
-  for (int i = 0; i < 4; ++i) {
-    nibbles[i / 2] |= (codes[i] >> 2 & 0x0f0f0f0fu) << 4 * (i % 2);
-    upper |= (codes[i] >> 6 & 0x03030303u) << 2 * i;
-    lower |= (codes[i] & 0x03030303u) << 2 * i;
-  }
-  __builtin_memcpy(coarse, nibbles, 4);
-  __builtin_memcpy(coarse + 64, nibbles + 1, 4);
-  __builtin_memcpy(coarse + 128, &upper, 4);
-  __builtin_memcpy(fine, &lower, 4);
-}
+// Sixteen codes of a row as four words, columns 4 i to 4 i + 3 in word i, from their places in both planes.
 PARO_INLINE void load_codes(const uint8_t* coarse, const uint8_t* fine, uint32_t (&codes)[4]) {
   uint32_t nibbles[2], upper, lower;
   __builtin_memcpy(nibbles, coarse, 4);
@@ -212,6 +199,27 @@ PARO_INLINE void load_codes(const uint8_t* coarse, const uint8_t* fine, uint32_t
     codes[i] = (nibbles[i / 2] >> 4 * (i % 2) & 0x0f0f0f0fu) << 2 | (upper >> 2 * i & 0x03030303u) << 6 |
                (lower >> 2 * i & 0x03030303u);
   }
+}
+
+// 16 columns of a block, a line for each four, to their places in both planes.
+template <class V>
+PARO_INLINE void store_planes(const uint8_t* lines, uint8_t* coarse, uint8_t* fine) {
+  typename V::L l[4];
+  PARO_UNROLL
+  for (int i = 0; i < 4; ++i) l[i] = V::load_line(lines + 64 * i);
+  const auto nibbles = [](typename V::L first, typename V::L second) {
+    return V::either(V::low(V::template shifted<2>(first)),
+                     V::template shifted<-4>(V::low(V::template shifted<2>(second))));
+  };
+  const auto pairs = [](typename V::L a, typename V::L b, typename V::L c, typename V::L d) {
+    return V::either(V::either(V::two_bits(a), V::template shifted<-2>(V::two_bits(b))),
+                     V::either(V::template shifted<-4>(V::two_bits(c)), V::template shifted<-6>(V::two_bits(d))));
+  };
+  V::store_line(coarse, nibbles(l[0], l[1]));
+  V::store_line(coarse + 64, nibbles(l[2], l[3]));
+  V::store_line(coarse + 128, pairs(V::template shifted<6>(l[0]), V::template shifted<6>(l[1]),
+                                    V::template shifted<6>(l[2]), V::template shifted<6>(l[3])));
+  V::store_line(fine, pairs(l[0], l[1], l[2], l[3]));
 }
 
 template <class V, Element element>
@@ -253,54 +261,81 @@ PARO_INLINE float row_bound(float row_scale, int64_t squares, int64_t n_groups) 
   return rounded;
 }
 
+// Codes of a group; tells how many of them have two low bits that are alike.
 template <class V, Element element>
-void pack_table_rows(const uint8_t* rows, int64_t stride, int lane, int n_rows, int64_t n_groups,
-                     int64_t row_scales_offset, uint8_t* coarse, uint8_t* fine) {
+PARO_INLINE int code_group(const uint8_t* row, int64_t g, float inverse, uint8_t* codes) {
+  for (int k = 0; k < kTableGroup; k += 16) {
+    V::store_i8(codes + k, round_codes<V>(load_element<V, element>(row, g * kTableGroup + k), inverse));
+  }
+  uint64_t alike = 0;  // up to four a byte
+  for (int k = 0; k < kTableGroup; k += 8) {
+    uint64_t word;
+    __builtin_memcpy(&word, codes + k, 8);
+    word ^= 0x8080808080808080u;
+    __builtin_memcpy(codes + k, &word, 8);
+    alike += ~(word ^ word >> 1) & 0x0101010101010101u;
+  }
+  return int(alike * 0x0101010101010101u >> 56);
+}
+
+template <class V, Element element>
+void pack_table_rows(const uint8_t* rows, int64_t stride, int n_rows, int64_t n_groups, int64_t row_scales_offset,
+                     uint8_t* coarse, uint8_t* fine) {
+  constexpr int kGroups = 2;  // at a time
+  constexpr int kColumns = kGroups * kTableGroup;
   uint8_t* row_floats = coarse + row_scales_offset;
-  for (int r = lane; r < lane + n_rows; ++r) {
-    const uint8_t* row = rows + (r - lane) * stride;
+  float row_scales[kBlockRows] = {};
+  int64_t squares[kBlockRows] = {};
+  for (int r = 0; r < n_rows; ++r) {
     float largest = 0;
     for (int64_t g = 0; g < n_groups; ++g) {
-      const float in_group = largest_in_group<V, element>(row, g);
+      const float in_group = largest_in_group<V, element>(rows + r * stride, g);
       if (in_group > largest) largest = in_group;
     }
-    const float row_scale = largest * (1.0f / 127.0f / 255.0f);
-    int64_t squares = 0;
-    for (int64_t g = 0; g < n_groups; ++g) {
-      const int scale = scale_of_group<V, element>(row, g, row_scale);
-      const float inverse = inverse_of(row_scale * float(scale));
-      coarse[g * kBlockRows + r] = uint8_t(scale);
-      int n_outer = 0;
-      for (int k = 0; k < kTableGroup; k += kTableLineColumns) {
-        const int64_t line = (g * kTableGroup + k) / kTableLineColumns;
-        uint32_t codes[4];
-        V::store_i8(codes, round_codes<V>(load_element<V, element>(row, g * kTableGroup + k), inverse));
-        uint32_t outer = 0;  // of two bits, both alike
-        for (uint32_t& code : codes) {
-          code ^= 0x80808080u;
-          outer = outer << 2 | (~(code ^ code >> 1) & 0x01010101u);
-        }
-        n_outer += __builtin_popcount(outer);
-        store_codes(codes, row_floats + kRowFloats + line * 192 + 4 * r, fine + line * 64 + 4 * r);
+    row_scales[r] = largest * (1.0f / 127.0f / 255.0f);
+  }
+  // Four codes each: of a row side by side, then of a column of four.
+  alignas(64) float words[kBlockRows][kColumns / 4] = {};
+  alignas(64) float lines[kColumns / 4][kBlockRows];
+  const float* from[kBlockRows];
+  for (int r = 0; r < kBlockRows; ++r) from[r] = words[r];
+  for (int64_t g = 0; g < n_groups; g += kGroups) {
+    const int n = int(n_groups - g < kGroups ? n_groups - g : kGroups);
+    for (int r = 0; r < n_rows; ++r) {
+      const uint8_t* row = rows + r * stride;
+      auto* const codes = reinterpret_cast<uint8_t*>(words[r]);
+      for (int i = 0; i < n; ++i) {
+        const int scale = scale_of_group<V, element>(row, g + i, row_scales[r]);
+        coarse[(g + i) * kBlockRows + r] = uint8_t(scale);
+        const float inverse = inverse_of(row_scales[r] * float(scale));
+        const int n_outer = code_group<V, element>(row, g + i, inverse, codes + i * kTableGroup);
+        squares[r] += int64_t(scale) * scale * (kTableGroup + 8 * n_outer);
       }
-      squares += int64_t(scale) * scale * (kTableGroup + 8 * n_outer);
     }
-    const float bound = row_bound(row_scale, squares, n_groups);
-    __builtin_memcpy(row_floats + r * 4, &row_scale, 4);
+    V::transpose(from, lines[0], kBlockRows);
+    for (int k = 0; k < n * kTableGroup; k += kTableLineColumns) {
+      const int64_t line = (g * kTableGroup + k) / kTableLineColumns;
+      store_planes<V>(reinterpret_cast<const uint8_t*>(lines[k / 4]), row_floats + kRowFloats + line * 192,
+                      fine + line * 64);
+    }
+  }
+  for (int r = 0; r < n_rows; ++r) {
+    const float bound = row_bound(row_scales[r], squares[r], n_groups);
+    __builtin_memcpy(row_floats + r * 4, row_scales + r, 4);
     __builtin_memcpy(row_floats + (kBlockRows + r) * 4, &bound, 4);
   }
 }
 
 template <class V>
-void pack_table_block(const uint8_t* rows, int64_t stride, int lane, int n_rows, Element element, int64_t n_groups,
+void pack_table_block(const uint8_t* rows, int64_t stride, int n_rows, Element element, int64_t n_groups,
                       int64_t row_scales_offset, uint8_t* coarse, uint8_t* fine) {
   switch (element) {
     case Element::f16:
-      return pack_table_rows<V, Element::f16>(rows, stride, lane, n_rows, n_groups, row_scales_offset, coarse, fine);
+      return pack_table_rows<V, Element::f16>(rows, stride, n_rows, n_groups, row_scales_offset, coarse, fine);
     case Element::bf16:
-      return pack_table_rows<V, Element::bf16>(rows, stride, lane, n_rows, n_groups, row_scales_offset, coarse, fine);
+      return pack_table_rows<V, Element::bf16>(rows, stride, n_rows, n_groups, row_scales_offset, coarse, fine);
     default:
-      return pack_table_rows<V, Element::f32>(rows, stride, lane, n_rows, n_groups, row_scales_offset, coarse, fine);
+      return pack_table_rows<V, Element::f32>(rows, stride, n_rows, n_groups, row_scales_offset, coarse, fine);
   }
 }
 
