@@ -20,7 +20,8 @@ int32_t token_at(int position, int vocab_size) {
 
 void run(paro::ModelRunner& runner, int slot, int begin, int end) {
   std::vector<paro::StepRow> rows;
-  for (int i = begin; i < end; ++i) rows.push_back({token_at(i, runner.spec().vocab_size), i, slot, i + 1 == end});
+  for (int i = begin; i < end; ++i)
+    rows.push_back({token_at(i, runner.spec().vocab_size), i, slot, i + 1 == end, /*n_exact=*/1});
   runner.cache().extend(slot, begin, end);
   runner.run(rows);
 }
