@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PROMPT_TOKENS, DECODE_TOKENS, DEPTH = 512, 64, 16384
+PROMPT_TOKENS, DECODE_TOKENS, DEPTH = 512, 32, 16384
 
 
 @dataclass(frozen=True)

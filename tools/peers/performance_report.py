@@ -221,7 +221,6 @@ def machine_section(folder: Path, results: list[dict]) -> str:
         ["memory", f"{machine['memory_bytes'] / 2**30:.0f} GiB"],
         ["kernel", machine["kernel"]],
         ["paro", f"{machine['commit']}, {figures['backend']}"],
-        ["repetitions", f"{figures['repetitions']}: median (least to most)"],
     ])
 
 
@@ -233,6 +232,8 @@ def report(folder: Path, results: list[dict]) -> str:
     for threads in sorted({r["threads"] for r in results}, reverse=True):
         here = [r for r in results if r["threads"] == threads]
         parts.append(f"## {threads} thread{'' if threads == 1 else 's'}\n")
+        for n in {r["figures"]["repetitions"] for r in here if r["work"] == "speed"}:
+            parts.append(f"Medians of {n} repetitions (least to most).\n")
         if threads == most:
             parts.append("![tokens per second of each program](performance.svg)\n")
         for title, prefix, section in (
