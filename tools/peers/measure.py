@@ -150,7 +150,7 @@ def machine() -> dict[str, object]:
     memory_kb = int(next(line.split()[1] for line in Path("/proc/meminfo").read_text().splitlines()
                          if line.startswith("MemTotal")))
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=ROOT)
-    return {"processors": os.cpu_count(), "memory_bytes": memory_kb * 1024, "kernel": platform.release(),
+    return {"processors": os.cpu_count(), "memory_bytes": memory_kb * 1024, "kernel": platform.release().split("-")[0],
             "commit": commit.stdout.strip()}
 
 
