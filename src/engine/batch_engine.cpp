@@ -252,9 +252,9 @@ void BatchEngine::compose() {
     if (!s->in_prefill() || room == 0) continue;
     const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
     runner_.cache().extend(s->slot, begin, end);
+    const int n_exact = exact_logits(s->request.sampling);
     for (int i = begin; i < end; ++i) {
-      const bool is_last = i + 1 == s->n_prompt();
-      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, is_last, exact_logits(s->request.sampling)});
+      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt(), n_exact});
     }
     in_step_.push_back(s.get());
     if (end == s->n_prompt()) want_token_.push_back(s.get());

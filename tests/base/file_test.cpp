@@ -1,8 +1,6 @@
 #include "base/file.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <thread>
@@ -11,6 +9,7 @@
 
 #include "base/align.h"
 #include "base/direct_file.h"
+#include "tests/base/page_cache.h"
 #include "tests/base/temporary_directory.h"
 
 namespace paro::test {
@@ -74,18 +73,6 @@ std::string letters(size_t n) {
   std::string content;
   for (size_t i = 0; i < n; ++i) content += char('a' + (i * 7 + i / 4096) % 26);
   return content;
-}
-
-// Writes back what is dirty and drops it from memory; false where that cannot be had.
-bool drop_from_memory([[maybe_unused]] const std::filesystem::path& path) {
-#if defined(POSIX_FADV_DONTNEED)
-  const int fd = ::open(path.c_str(), O_RDWR);
-  const bool dropped = ::fsync(fd) == 0 && ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0;
-  ::close(fd);
-  return dropped;
-#else
-  return false;
-#endif
 }
 
 TEST(File, ReadsFromMemoryWhatIsThereAndNothingElse) {

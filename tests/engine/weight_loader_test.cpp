@@ -11,12 +11,8 @@
 #include "base/align.h"
 #include "engine/stored_reader.h"
 #include "tensor/buffer.h"
+#include "tests/base/page_cache.h"
 #include "tests/base/temporary_directory.h"
-
-#if defined(__linux__)
-#include <fcntl.h>
-#include <unistd.h>
-#endif
 
 namespace paro::test {
 namespace {
@@ -42,16 +38,7 @@ class Checkpoint {
   const SafetensorsFiles& files() const { return *files_; }
   const StoredTensor* tensor(std::string_view name) const { return files_->find(name); }
 
-  bool drop_from_memory() const {
-#if defined(__linux__)
-    const int fd = ::open(path_.c_str(), O_RDWR);
-    const bool dropped = ::fsync(fd) == 0 && ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0;
-    ::close(fd);
-    return dropped;
-#else
-    return false;
-#endif
-  }
+  bool drop_from_memory() const { return test::drop_from_memory(path_); }
 
   std::vector<WeightLoad> loads(const Backend& backend, int64_t& n_bytes) const {
     std::vector<WeightLoad> loads;

@@ -24,8 +24,8 @@ constexpr int kSpanTokens = 48;  // tokens whose tiles are cut together: work on
 
 // Quantized activations of n tokens. A tile of t tokens holds int8 codes [n_groups, t, group_size], then for each group
 // and token {float scale, correction}: the correction is -scale * sum of the group's codes, or for products with int8
-// tables that sum alone. Each span of kSpanTokens is cut into the fewest tiles of almost one size
-// that the instruction set takes, for products with INT4 blocks; or every row is a tile of its own.
+// tables that sum alone. Each span of kSpanTokens is cut into the fewest tiles of almost one size that the instruction
+// set takes, for products with INT4 blocks; or every row is a tile of its own.
 struct QuantizedRows {
   uint8_t* data;
   int64_t stride;  // bytes of a row; a tile that begins with token i stands at i * stride

@@ -1,4 +1,4 @@
-// Kernels for NEON with dot products of signed bytes, and of unsigned with signed ones.
+// Kernels for NEON with products of two rows and two columns of bytes.
 #include "backends/cpu/kernel_table.h"
 #include "backends/cpu/simd_neon.h"
 
