@@ -16,6 +16,9 @@ ExpertSlots::ExpertSlots(std::span<const int> n_experts, int n_slots, double hal
     largest = std::max(largest, n);
   }
   experts_.resize(size_t(first_.back()));
+  for (size_t layer = 0; layer < n_experts.size(); ++layer) {
+    for (int e = 0; e < n_experts[layer]; ++e) experts_[size_t(number(int(layer), e))].layer = int32_t(layer);
+  }
   n_chosen_.resize(size_t(largest));
   wanted_.reserve(size_t(largest));
   guesses_.reserve(size_t(largest));
@@ -38,7 +41,7 @@ void ExpertSlots::request(int layer, std::span<const int32_t> chosen, int64_t n_
   for (const int32_t number : queue_) experts_[size_t(number)].state = State::absent;
   queue_.clear();
 
-  time_tokens_ = std::max(time_tokens_, n_tokens_[size_t(layer)] += n_rows);
+  n_tokens_[size_t(layer)] += n_rows;
   count_chosen(layer, chosen);
   for (int expert = 0; expert < n_experts(layer); ++expert) {
     const int number = this->number(layer, expert);
@@ -46,7 +49,7 @@ void ExpertSlots::request(int layer, std::span<const int32_t> chosen, int64_t n_
     const bool was_guessed = std::exchange(e.is_guessed, false);
     const int n_uses = n_chosen_[size_t(expert)];
     if (n_uses == 0) continue;
-    e.heat.add(n_uses, time_tokens_, half_life_tokens_);
+    e.heat.add(n_uses, time_half_lives(layer));
     ++stats_.n_requested;
     if (was_guessed) ++stats_.n_guessed_right;
     if (e.state == State::ready && !was_guessed) ++stats_.n_hits;
@@ -113,11 +116,12 @@ void ExpertSlots::release(int layer, std::span<const int32_t> experts) {
 // A guess takes no slot from another guess.
 int ExpertSlots::find_slot(bool for_guess) const {
   int coldest = -1;
+  double least = 0;
   for (int slot = 0; slot < n_slots(); ++slot) {
     if (expert_in_[size_t(slot)] < 0) return slot;
     const Expert& e = experts_[size_t(expert_in_[size_t(slot)])];
     if (e.state != State::ready || e.n_held > 0 || e.is_wanted || (for_guess && e.is_guessed)) continue;
-    if (coldest < 0 || e.heat < experts_[size_t(expert_in_[size_t(coldest)])].heat) coldest = slot;
+    if (const double heat = this->heat(e); coldest < 0 || heat < least) coldest = slot, least = heat;
   }
   return coldest;
 }

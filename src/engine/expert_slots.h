@@ -15,9 +15,9 @@ namespace paro {
 
 class ExpertSlots {
  public:
-  // Tokens after which a use counts half. Over routing traces of the demo model and of Zipf-like routers, hit rates are
-  // flat around it, and a few percent lower at the ends where it becomes LRU or LFU (bench/expert_policy.cpp).
-  static constexpr double kHalfLifeTokens = 256;
+  // Tokens after which a use counts half: close to the best of LRU to LFU both where some experts stay popular and where
+  // others become so (docs/memory.md, bench/expert_policy.cpp).
+  static constexpr double kHalfLifeTokens = 64;
 
   // n_experts[layer] of each layer; layers without experts have 0.
   ExpertSlots(std::span<const int> n_experts, int n_slots, double half_life_tokens = kHalfLifeTokens);
@@ -54,6 +54,7 @@ class ExpertSlots {
     State state = State::absent;
     bool is_wanted = false;   // by the step under way, which has not held it yet
     bool is_guessed = false;  // fetched on a guess that has not come true yet
+    int32_t layer = 0;
     int32_t slot = -1;
     int32_t n_held = 0;
     ExpertHeat heat;
@@ -64,6 +65,9 @@ class ExpertSlots {
   int find_slot(bool for_guess) const;
   std::optional<Fetch> fetch_into(int number, int slot, bool is_guess);
   void count_chosen(int layer, std::span<const int32_t> chosen);
+  double heat(const Expert& e) const { return e.heat.log_at(time_half_lives(e.layer)); }
+  // By the layer's own clock: at any moment of a step some layers have routed its tokens and some have not.
+  double time_half_lives(int layer) const { return double(n_tokens_[size_t(layer)]) / half_life_tokens_; }
   int n_experts(int layer) const { return first_[size_t(layer) + 1] - first_[size_t(layer)]; }
 
   const double half_life_tokens_;
@@ -76,7 +80,6 @@ class ExpertSlots {
   std::deque<int32_t> queue_;       // wanted and absent, in the order of coming
   std::vector<int32_t> guesses_;    // the likeliest last
   int guessed_layer_ = -1;
-  int64_t time_tokens_ = 0;
   ExpertStats stats_;
 };
 
