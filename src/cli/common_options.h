@@ -23,7 +23,8 @@ class CommonOptions {
   const std::string& isa() const { return isa_; }
 
  private:
-  std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";
+  std::string memory_budget_, kv_type_, head_type_, embedding_type_, embedding_source_, backend_ = "cpu", isa_,
+                                                                                        log_level_ = "info";
   int max_context_ = 0, max_batch_ = 0, prefill_chunk_ = 0, threads_ = 0;
 };
 

@@ -41,6 +41,12 @@ struct TableLoad {
   const StoredTensor* rows = nullptr;
   bool is_head = false;  // multiplied with, not only looked up in
 };
+// A table that is not loaded: its rows are read when they are looked up.
+struct RowTable {
+  std::string name;
+  TableSpec spec;
+  const StoredTensor* rows = nullptr;
+};
 struct VectorLoad {
   const StoredTensor* stored = nullptr;
   float plus = 0;  // added to each element
@@ -77,6 +83,9 @@ class WeightBinder {
   struct Options {
     TableType head_type = TableType::int8;
     ExpertSource* experts = nullptr;
+    TableType embedding_type = TableType::as_stored;
+    RowSource* rows =
+        nullptr;  // then embeddings that are no head are not loaded; it has them by their place in row_tables()
   };
 
   // files null: a config alone, whose linears are taken to be INT4 unless bound as dense. memory null: sizes only.
@@ -92,7 +101,8 @@ class WeightBinder {
   Vector vector(const std::string& name, int64_t n, float plus = 0);
   Vector constant(std::vector<float> values);
 
-  // Tensor `name` [rows, cols]. A head, tied or not, is held as --head-type says, an embedding alone as stored.
+  // Tensor `name` [rows, cols]. A head, tied or not, is held as --head-type says, an embedding alone as
+  // --embedding-type does, if it is held at all.
   enum class Role { embedding, head };
   Table table(const std::string& name, int64_t rows, int64_t cols, Role role);
 
@@ -108,6 +118,7 @@ class WeightBinder {
   int64_t n_bytes() const { return n_bytes_; }
   const std::vector<WeightLoad>& loads() const { return loads_; }
   const std::vector<ExpertRegion>& expert_regions() const { return expert_regions_; }
+  const std::vector<RowTable>& row_tables() const { return row_tables_; }
 
   // Without files: the tensors that were asked for, in order.
   const std::vector<WantedTensor>& wanted() const { return wanted_; }
@@ -137,6 +148,7 @@ class WeightBinder {
   int64_t n_bytes_ = 0;
   std::vector<WeightLoad> loads_;
   std::vector<ExpertRegion> expert_regions_;
+  std::vector<RowTable> row_tables_;
   std::vector<std::string> skip_;
   std::vector<WantedTensor> wanted_;
 };

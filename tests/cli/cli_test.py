@@ -403,7 +403,9 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [
     [], ["dance"], ["plan"], ["plan", DEMO, "--max-context", "0"], ["plan", DEMO, "--max-batch", "-3"],
-    ["plan", DEMO, "--kv-type", "f8"], ["plan", DEMO, "--head-type", "int3"], ["plan", DEMO, "--backend", "abacus"],
+    ["plan", DEMO, "--kv-type", "f8"], ["plan", DEMO, "--head-type", "int3"], ["plan", DEMO, "--head-type", "int4"],
+    ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
+    ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],
     ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--max-context", "5000"],
     ["generate", DEMO], ["generate", DEMO, "a", "--top-p", "2"], ["generate", DEMO, "a", "--temp", "hot"],
