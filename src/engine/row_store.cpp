@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -27,8 +28,8 @@ int64_t RowStore::staging_bytes(std::span<const RowTable> tables, int max_rows) 
   return row_room_bytes(tables) * n_readers(max_rows) + index_bytes(max_rows);
 }
 
-RowStore::RowStore(const SafetensorsFiles& files, std::span<std::byte> staging, int max_rows)
-    : reader_(files), threads_(n_readers(max_rows)), staging_(staging) {
+RowStore::RowStore(std::vector<File> files, std::span<std::byte> staging, int max_rows)
+    : files_(std::move(files)), reader_(files_), threads_(n_readers(max_rows)), staging_(staging) {
   PARO_CHECK(int64_t(staging.size()) >= index_bytes(max_rows), "staging of {} bytes for {} rows", staging.size(),
              max_rows);
   auto* const indices = reinterpret_cast<int32_t*>(staging.data() + staging.size() - size_t(index_bytes(max_rows)));

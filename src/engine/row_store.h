@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "base/thread_pool.h"
 #include "engine/stored_reader.h"
 #include "models/weight_binder.h"
@@ -23,10 +24,11 @@ class RowStore final : public RowSource {
   // Memory that it works in, for look-ups of at most max_rows.
   static int64_t staging_bytes(std::span<const RowTable> tables, int max_rows);
 
-  // `staging` begins with a page. Files and staging outlive the store.
-  RowStore(const SafetensorsFiles& files, std::span<std::byte> staging, int max_rows);
+  // `staging` begins with a page, and is there as long as the store. Throws Error{usage} when the system gives no
+  // threads.
+  RowStore(std::vector<File> files, std::span<std::byte> staging, int max_rows);
 
-  // Tables by their place in `tables`, which must be bound to the files.
+  // Tables by their place in `tables`, which are bound to the same files.
   void set(std::span<const RowTable> tables);
 
   void read_rows(int table, std::span<const int32_t> ids, std::span<std::byte> rows) override;
@@ -41,6 +43,7 @@ class RowStore final : public RowSource {
 
   void read_row(const Rows& table, int32_t id, std::span<std::byte> staging, std::byte* row) const;
 
+  const std::vector<File> files_;
   StoredReader reader_;
   ThreadPool threads_;
   std::vector<Rows> tables_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/expert_source.h"
 #include "ops/row_source.h"
 #include "paroquant/stored.h"
 
@@ -46,8 +47,9 @@ struct TableSpec {
 struct Table {
   TableSpec spec;
   const std::byte* packed = nullptr;
-  RowSource* source = nullptr;  // then rows are read when they are looked up, and nothing is packed
-  int source_table = 0;         // which of its tables
+  bool rows_are_read = false;  // from the source, when they are looked up; then nothing is packed
+  RowSource* source = nullptr;
+  int source_table = 0;  // which of its tables
 };
 
 // Rows [row_begin, row_begin + n_rows) of a stored table, contiguous, cut at multiples of MatrixPiece::kRowGranule.
@@ -67,17 +69,6 @@ struct ExpertSpec {
   MatrixSpec down() const { return {hidden, intermediate, stored, group_size}; }
 };
 enum class ExpertPart : uint8_t { gate, up, down };
-
-// Where packed experts lie, resident or streamed. Called inside `moe` only, by the thread that runs the step.
-class ExpertSource {
- public:
-  virtual ~ExpertSource() = default;
-  // The packed expert, which stays where it is until it is released.
-  virtual const std::byte* acquire(int layer, int expert) = 0;
-  virtual void release(int layer, int expert) = 0;
-  // Experts that a layer is likely to ask for next.
-  virtual void hint(int layer, std::span<const int32_t> experts) = 0;
-};
 
 // The experts of one layer, and the two rotations that all of them share.
 struct Experts {

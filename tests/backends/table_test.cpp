@@ -316,7 +316,7 @@ TEST_P(CpuTable, RowsThatAreReadAreThoseOfTheTable) {
           Guarded packed(backend->packed_bytes(spec));
           const Table whole = pack(*backend, spec, matrix, packed, MatrixPiece::kRowGranule);
           RowsOf source(matrix);
-          const Table read{spec, nullptr, &source, 3};
+          const Table read{spec, nullptr, true, &source, 3};
           for (const size_t n : {0, 1, 17, 100}) {
             std::vector<int32_t> ids;
             for (size_t i = 0; i < n; ++i) ids.push_back(int32_t(random_() % 200));

@@ -79,7 +79,7 @@ def test_logits_say_what_is_wrong_with_the_ids(tmp_path: Path) -> None:
 
 def test_plan_has_the_shape_that_it_is_promised() -> None:
     plan = json.loads(paro("plan", DEMO, "--json", "--memory-budget", "2GiB").stdout)
-    assert set(plan) == {"plan_bytes", "budget_bytes", "fits", "max_context", "max_batch", "classes"}
+    assert set(plan) == {"plan_bytes", "budget_bytes", "fits", "max_context", "max_batch", "experts", "classes"}
     assert plan["budget_bytes"] == 2 << 30 and plan["fits"] and plan["plan_bytes"] <= plan["budget_bytes"]
     assert all(set(c) == {"name", "plan_bytes", "actual_bytes"} for c in plan["classes"])
     assert sum(c["plan_bytes"] for c in plan["classes"]) == plan["plan_bytes"]
@@ -115,6 +115,25 @@ def test_a_plan_is_fitted_to_its_budget() -> None:
     fitted = json.loads(paro("plan", DEMO, "--json", "--memory-budget", budget).stdout)
     assert fitted["fits"] and fitted["plan_bytes"] <= budget == fitted["budget_bytes"]
     assert fitted["max_batch"] < whole["max_batch"] and fitted["fitting"]
+
+
+def test_embeddings_take_what_is_asked_for(tmp_path: Path) -> None:
+    config = json.loads((GOLDENS / "gemma4-e2b/config.json").read_text())
+    config["text_config"]["vocab_size_per_layer_input"] = 65536
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    n_weights = 65536 * 384  # of the table, of 16 bits each
+
+    def classes(*flags: str) -> dict:
+        plan = json.loads(paro("plan", tmp_path, "--json", "--memory-budget", "2GiB", *flags).stdout)
+        return {c["name"]: c["plan_bytes"] for c in plan["classes"]}
+
+    as_stored = classes()
+    assert "embedding staging" not in as_stored
+    for flags, bits in ((("--embedding-type", "int8"), 8.5), (("--embedding-type", "int4"), 4.5),
+                        (("--embedding-source", "disk"), 0)):
+        saved = as_stored["weights"] - classes(*flags)["weights"]
+        assert abs(saved - n_weights * (16 - bits) / 8) < 3 << 20, flags  # whole huge pages
+    assert 0 < classes("--embedding-source", "disk")["embedding staging"] < 1 << 20
 
 
 def test_flags_may_stand_in_the_environment_and_the_command_line_wins() -> None:
@@ -404,6 +423,8 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [
     [], ["dance"], ["plan"], ["plan", DEMO, "--max-context", "0"], ["plan", DEMO, "--max-batch", "-3"],
     ["plan", DEMO, "--kv-type", "f8"], ["plan", DEMO, "--head-type", "int3"], ["plan", DEMO, "--head-type", "int4"],
+    ["plan", GOLDENS / "gemma4-moe", "--embedding-source", "disk"],
+    ["plan", GOLDENS / "gemma4-moe", "--embedding-type", "int8"],
     ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
     ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],

@@ -9,10 +9,13 @@
 
 #include "backends/reference/reference_backend.h"
 #include "engine/model_runner.h"
+#include "tests/base/temporary_directory.h"
+#include "tests/models/edited_checkpoint.h"
 
 namespace paro {
 namespace {
 
+const std::filesystem::path kGoldens = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens";
 const std::filesystem::path kModel = std::filesystem::path(PARO_SOURCE_DIR) / "models/demo";
 
 MemoryPlan plan(const EngineOptions& options, bool with_files = true) {
@@ -97,12 +100,24 @@ TEST(MemoryPlan, WhatIsTakenIsWhatWasPlanned) {
   }
 }
 
-// A model with per-layer embeddings, at sizes that are given.
+// A model whose per-layer embeddings are large.
 class EmbeddingPlan : public ::testing::Test {
  protected:
-  static MemoryReport plan(std::optional<EmbeddingSource> source, int64_t budget_bytes) {
-    EngineOptions options = options_with(budget_bytes);
-    options.model = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens/gemma4-e2b";
+  EmbeddingPlan() {
+    std::string config = read_text_file(kGoldens / "gemma4-e2b/config.json", 1 << 20);
+    EXPECT_TRUE(test::replace(config, "\"vocab_size_per_layer_input\": 384", "\"vocab_size_per_layer_input\": 65536"));
+    directory_.write("config.json", config);
+  }
+
+  EngineOptions options() const {
+    EngineOptions options = options_with(kEnough);
+    options.model = directory_.path();
+    return options;
+  }
+  // At sizes that are given.
+  MemoryReport plan(std::optional<EmbeddingSource> source, int64_t budget_bytes) const {
+    EngineOptions options = this->options();
+    options.memory_budget_bytes = budget_bytes;
     options.max_context = 256;
     options.max_batch = 1;
     options.prefill_chunk = 32;
@@ -114,6 +129,9 @@ class EmbeddingPlan : public ::testing::Test {
     return plan_memory(options, ModelConfig::load(options.model), nullptr, *backend).report;
   }
   static constexpr int64_t kEnough = 1 << 30;
+
+ private:
+  const test::TemporaryDirectory directory_;
 };
 
 TEST_F(EmbeddingPlan, RowsAreReadOnlyWhereTablesDoNotFit) {
@@ -126,7 +144,7 @@ TEST_F(EmbeddingPlan, RowsAreReadOnlyWhereTablesDoNotFit) {
   EXPECT_TRUE(fitted.fits);
   EXPECT_EQ(fitted.plan_bytes, on_disk.plan_bytes);
   ASSERT_EQ(fitted.fitting.size(), 1u);
-  EXPECT_EQ(fitted.fitting[0], "embedding tables 576.0 KiB -> read from disk");
+  EXPECT_EQ(fitted.fitting[0], "embedding tables 96.0 MiB -> read from disk");
   EXPECT_TRUE(on_disk.fitting.empty()) << "it was asked for";
 }
 
@@ -143,8 +161,7 @@ TEST_F(EmbeddingPlan, TablesThatMustBeInMemoryAreRefusedWithWhatWouldFit) {
 }
 
 TEST_F(EmbeddingPlan, RowsAreReadBeforeTheContextIsShortened) {
-  EngineOptions options = options_with(kEnough);
-  options.model = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens/gemma4-e2b";
+  EngineOptions options = this->options();
   const int64_t with_rows_on_disk = [&] {
     EngineOptions least = options;
     least.max_batch = 1;
@@ -162,7 +179,7 @@ TEST_F(EmbeddingPlan, RowsAreReadBeforeTheContextIsShortened) {
 
 TEST_F(EmbeddingPlan, FlagsForTablesThatAModelLacksAreRefused) {
   EngineOptions options = options_with(kEnough);
-  options.model = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens/gemma4-moe";
+  options.model = kGoldens / "gemma4-moe";
   options.embedding_source = EmbeddingSource::disk;
   EXPECT_THROW(plan(options), Error);
   options.embedding_source = EmbeddingSource::memory;

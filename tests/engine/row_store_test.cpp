@@ -69,8 +69,14 @@ struct Opened {
 
   Opened(const StoredTables& stored, int max_rows)
       : staging(RowStore::staging_bytes(stored.tables(), max_rows), "staging"),
-        store(stored.files(), staging.bytes(), max_rows) {
+        store(files_of(stored), staging.bytes(), max_rows) {
     store.set(stored.tables());
+  }
+
+  static std::vector<File> files_of(const StoredTables& stored) {
+    std::vector<File> files;
+    files.emplace_back(stored.path());
+    return files;
   }
 
   std::vector<std::byte> read(const StoredTables& stored, int table, const std::vector<int32_t>& ids) {
