@@ -69,7 +69,8 @@ StepBytes step_bytes(const ModelRunner& runner, KvCache& cache, const EngineOpti
   const ModelSpec& spec = runner.spec();
   const SafetensorsFiles files = SafetensorsFiles::open(options.model);
   WeightBinder binder(backend, runner.config(), &files, nullptr,
-                      {.head_type = options.head_type.value_or(backend.default_head_type())});
+                      {.head_type = options.head_type.value_or(backend.default_head_type()),
+                       .embedding_type = options.embedding_type.value_or(TableType::as_stored)});
   find_architecture(runner.config()).make(runner.config(), binder);
 
   StepBytes bytes;

@@ -18,6 +18,10 @@ const std::vector<std::pair<std::string, KvType>> kKvTypes = {
     {"f32", KvType::f32}, {"f16", KvType::f16}, {"q8", KvType::q8}};
 const std::vector<std::pair<std::string, TableType>> kHeadTypes = {{"int8", TableType::int8},
                                                                    {"f16", TableType::as_stored}};
+const std::vector<std::pair<std::string, TableType>> kEmbeddingTypes = {
+    {"f16", TableType::as_stored}, {"int8", TableType::int8}, {"int4", TableType::int4}};
+const std::vector<std::pair<std::string, EmbeddingSource>> kEmbeddingSources = {{"memory", EmbeddingSource::memory},
+                                                                                {"disk", EmbeddingSource::disk}};
 
 template <typename T>
 std::vector<std::string> names_of(const std::vector<std::pair<std::string, T>>& values) {
@@ -64,6 +68,15 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
       ->check(CLI::IsMember(names_of(kHeadTypes)))
       ->group(kGroup);
+  app.add_option(
+         "--embedding-type", embedding_type_,
+         "How embeddings that are not the head are held: f16 for the file's 16 bits, int8 or int4 (default: f16)")
+      ->check(CLI::IsMember(names_of(kEmbeddingTypes)))
+      ->group(kGroup);
+  app.add_option("--embedding-source", embedding_source_,
+                 "Where they are: memory, or disk to read the rows that a step needs (default: memory if it fits)")
+      ->check(CLI::IsMember(names_of(kEmbeddingSources)))
+      ->group(kGroup);
   app.add_option("--threads", threads_, "Threads of the cpu backend (default: the cores at hand)")
       ->check(CLI::Range(1, 1024))
       ->group(kGroup);
@@ -92,6 +105,8 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
   options.max_queue = 1;  // who serves says how many may wait
   options.kv_type = value_of(kKvTypes, kv_type_);
   options.head_type = value_of(kHeadTypes, head_type_);
+  options.embedding_type = value_of(kEmbeddingTypes, embedding_type_);
+  options.embedding_source = value_of(kEmbeddingSources, embedding_source_);
   return options;
 }
 

@@ -23,6 +23,9 @@ constexpr int kFloorStreamedChunk = 128;
 constexpr int kLargestStreamedChunk = 2048;
 constexpr int64_t kFewestSlots = 2;  // one that is computed with, one that is fetched
 
+// Embeddings that are worth the threads and the staging that read their rows.
+constexpr int64_t kFewestEmbeddingBytes = 16 << 20;
+
 // Left to others when the budget is what the machine has free.
 int64_t reserve_bytes(int64_t available) { return std::clamp<int64_t>(available / 20, 64 << 20, 1 << 30); }
 
@@ -43,6 +46,13 @@ void check_given(const EngineOptions& options, const Planner& planner) {
                 options.expert_slots);
   }
   check("--expert-slots", options.expert_slots, 1, planner.n_experts());
+  const auto check_embeddings = [&](const char* flag, bool is_given) {
+    if (!is_given || planner.embedding_bytes() > 0) return;
+    throw Error(ErrorKind::usage, "{}: the model has no embedding but its head; leave the flag out, or see --head-type",
+                flag);
+  };
+  check_embeddings("--embedding-source disk", options.embedding_source == EmbeddingSource::disk);
+  check_embeddings("--embedding-type", options.embedding_type.value_or(TableType::as_stored) != TableType::as_stored);
 }
 
 // Changes what the options leave open until the plan fits.
@@ -56,6 +66,7 @@ class Fitting {
     if (options.prefill_chunk > 0) wanted_.max_batch = std::min(wanted_.max_batch, options.prefill_chunk);
     wanted_.prefill_chunk =
         options.prefill_chunk > 0 ? options.prefill_chunk : std::max(kDefaultChunk, wanted_.max_batch);
+    wanted_.reads_rows = options.embedding_source == EmbeddingSource::disk;
     wanted_.n_expert_slots = options.expert_slots > 0 ? options.expert_slots : planner.n_experts();
   }
 
@@ -67,6 +78,7 @@ class Fitting {
     if (options_.max_batch == 0) s.max_batch = 1;
     if (options_.prefill_chunk == 0) s.prefill_chunk = std::max(s.max_batch, kFloorChunk);
     if (options_.expert_slots == 0) s.n_expert_slots = std::min(s.n_expert_slots, kFewestSlots);
+    if (may_read_rows()) s.reads_rows = true;
     return s;
   }
 
@@ -74,6 +86,7 @@ class Fitting {
     sizes_ = wanted_;
     replan();
     shrink_steps(kFloorChunk);
+    if (!enough() && may_read_rows()) read_rows();
     if (!enough() && options_.expert_slots == 0 && planner_.n_experts() > kFewestSlots) stream_experts();
     shorten_context();
     fewest_slots_ = 0;
@@ -82,6 +95,9 @@ class Fitting {
   }
 
  private:
+  bool may_read_rows() const {
+    return planner_.embedding_bytes() >= kFewestEmbeddingBytes && !options_.embedding_source;
+  }
   bool enough() const { return plan_.report.fits && sizes_.n_expert_slots >= fewest_slots_; }
 
   void replan() {
@@ -107,6 +123,14 @@ class Fitting {
       sizes_.prefill_chunk /= 2, replan();
   }
 
+  // Tables that a token reads a row of give way for what is wanted.
+  void read_rows() {
+    sizes_ = wanted_;
+    sizes_.reads_rows = true;
+    replan();
+    shrink_steps(kFloorChunk);
+  }
+
   void shorten_context() {
     while (!enough() && options_.max_context == 0 && sizes_.max_context / 2 >= kFloorContext)
       sizes_.max_context /= 2, replan();
@@ -117,7 +141,9 @@ class Fitting {
   void stream_experts() {
     const int64_t top_k = planner_.spec().experts_per_token;
     streams_ = true;
+    const bool reads_rows = sizes_.reads_rows;
     sizes_ = wanted_;
+    sizes_.reads_rows = reads_rows;
     fewest_slots_ = std::max(planner_.n_experts() / 10, 4 * top_k);
     replan();
     shrink_steps(kFloorStreamedChunk);
@@ -145,6 +171,10 @@ class Fitting {
     };
     changed("sequences at once", wanted_.max_batch, sizes_.max_batch);
     changed("rows of a step", wanted_.prefill_chunk, sizes_.prefill_chunk);
+    if (sizes_.reads_rows != wanted_.reads_rows) {
+      plan_.report.fitting.push_back(
+          fmt::format("embedding tables {} -> read from disk", format_bytes(planner_.embedding_bytes())));
+    }
     changed("experts in memory", wanted_.n_expert_slots, sizes_.n_expert_slots);
     changed("context", wanted_.max_context, sizes_.max_context);
   }
@@ -167,6 +197,9 @@ std::vector<std::string> suggestions(const EngineOptions& options, const ModelCo
   const MemoryReport least = planner.plan(smallest, budget).report;
   std::string flags = fmt::format("--max-context {} --max-batch {} --prefill-chunk {}", smallest.max_context,
                                   smallest.max_batch, smallest.prefill_chunk);
+  const bool keeps_embeddings =
+      planner.embedding_bytes() >= kFewestEmbeddingBytes && options.embedding_source == EmbeddingSource::memory;
+  if (keeps_embeddings) flags += " --embedding-source disk";
   if (options.expert_slots > kFewestSlots) flags += fmt::format(" --expert-slots {}", kFewestSlots);
   if (least.fits) {
     out.push_back(fmt::format("{} ({})", flags, format_bytes(least.plan_bytes)));
@@ -188,6 +221,12 @@ std::vector<std::string> suggestions(const EngineOptions& options, const ModelCo
   }
   if (options.head_type.value_or(backend.default_head_type()) == TableType::as_stored) {
     with("--head-type int8", [](EngineOptions& o) { o.head_type = TableType::int8; });
+  }
+  if (!keeps_embeddings) return out;
+  with("--embedding-source disk", [](EngineOptions& o) { o.embedding_source = EmbeddingSource::disk; });
+  if (options.embedding_type.value_or(TableType::as_stored) == TableType::as_stored) {
+    with("--embedding-type int8", [](EngineOptions& o) { o.embedding_type = TableType::int8; });
+    with("--embedding-type int4", [](EngineOptions& o) { o.embedding_type = TableType::int4; });
   }
   return out;
 }
@@ -214,6 +253,7 @@ MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, 
     smallest.max_batch = 1;
     smallest.prefill_chunk = std::min(smallest.prefill_chunk, kFloorChunk);
     smallest.n_expert_slots = std::min(smallest.n_expert_slots, kFewestSlots);
+    smallest.reads_rows |= planner.embedding_bytes() >= kFewestEmbeddingBytes;
     plan.report.suggestions = suggestions(options, config, files, backend, planner, smallest, plan.report);
   }
   return plan;

@@ -21,6 +21,7 @@ namespace memory_class {
 constexpr const char* kWeights = "weights";
 constexpr const char* kExpertSlots = "expert slots";
 constexpr const char* kExpertStaging = "expert staging";
+constexpr const char* kEmbeddingStaging = "embedding staging";
 constexpr const char* kKvCache = "kv cache";
 constexpr const char* kArena = "step arena";
 constexpr const char* kSampling = "sampling";
@@ -31,15 +32,18 @@ struct MemoryPlan {
   MemoryReport report;
   KvType kv_type = KvType::f16;
   TableType head_type = TableType::int8;
+  TableType embedding_type = TableType::as_stored;
   int max_logit_rows = 0;
   std::optional<KvLayout> kv;
-  int64_t weight_bytes = 0;  // without experts that are streamed
+  int64_t weight_bytes = 0;  // without experts that are streamed and embeddings whose rows are read
   int64_t arena_bytes = 0;
   int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
   int64_t sampling_bytes = 0;
   int64_t slot_bytes = 0;            // of one expert; 0: a dense model
   int64_t n_expert_slots = 0;        // 0: no expert is streamed
   int64_t expert_staging_bytes = 0;  // of all threads that stream
+  bool reads_rows = false;           // of embeddings that are no head
+  int64_t row_staging_bytes = 0;
   ModelSpec spec;
 
   bool streams_experts() const { return n_expert_slots > 0; }
@@ -48,8 +52,9 @@ struct MemoryPlan {
 };
 
 // Plans `options.model` on `backend`; `files` null plans from the config alone. What options leave open is fitted to
-// the budget, as docs/memory.md says: fewer sequences, then smaller steps, then streamed experts, then a shorter
-// context. A plan that does not fit all the same comes back with fits = false and suggestions.
+// the budget, as docs/memory.md says: fewer sequences, then smaller steps, then embeddings read from disk, then
+// streamed experts, then a shorter context. A plan that does not fit all the same comes back with fits = false and
+// suggestions.
 MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
                        Backend& backend);
 

@@ -7,6 +7,16 @@
 #include "engine/weight_loader.h"
 
 namespace paro {
+namespace {
+
+// For stores that read as long as the model runs.
+std::vector<File> opened_again(const SafetensorsFiles& files) {
+  std::vector<File> own;
+  for (const File& file : files.files()) own.emplace_back(file.path());
+  return own;
+}
+
+}  // namespace
 
 void ModelRunner::Rows::reserve(size_t n) {
   for (auto* v : {&tokens, &positions, &sequences}) v->reserve(n);
@@ -50,24 +60,31 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
 void ModelRunner::open_expert_store(const MemoryPlan& plan, const SafetensorsFiles& files) {
   WeightBinder binder(*backend_, config_, &files, nullptr, {.stream_experts = true});
   find_architecture(config_).make(config_, binder);
-  std::vector<File> own_files;
-  for (const File& file : files.files()) own_files.emplace_back(file.path());
   expert_store_ =
-      std::make_unique<ExpertStore>(binder.expert_regions(), std::move(own_files), *backend_, int(plan.n_expert_slots),
+      std::make_unique<ExpertStore>(binder.expert_regions(), opened_again(files), *backend_, int(plan.n_expert_slots),
                                     ledger_->take(memory_class::kExpertSlots, plan.expert_slots_bytes()),
                                     ledger_->take(memory_class::kExpertStaging, plan.expert_staging_bytes));
 }
 
 void ModelRunner::load(const MemoryPlan& plan, const SafetensorsFiles& files, const LoadProgress& progress) {
   const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes, Buffer::Pages::untouched);
-  WeightBinder::Options options{.head_type = plan.head_type, .experts = &resident_experts_};
+  WeightBinder::Options options{
+      .head_type = plan.head_type, .experts = &resident_experts_, .embedding_type = plan.embedding_type};
   if (expert_store_) {
     options.experts = expert_store_.get();
     options.stream_experts = true;
   }
+  if (plan.reads_rows) {
+    row_store_ = std::make_unique<RowStore>(opened_again(files),
+                                            ledger_->take(memory_class::kEmbeddingStaging, plan.row_staging_bytes),
+                                            plan.report.prefill_chunk);
+    options.read_rows = true;
+    options.rows = row_store_.get();
+  }
   WeightBinder binder(*backend_, config_, &files, weights.data(), options);
   model_ = find_architecture(config_).make(config_, binder);
   PARO_CHECK(binder.n_bytes() == plan.weight_bytes, "{} bytes bound, {} planned", binder.n_bytes(), plan.weight_bytes);
+  if (row_store_) row_store_->set(binder.row_tables());
   if (!expert_store_) resident_experts_.set(binder.expert_regions(), weights.data());
   // Stored bytes pass through the memory that steps will use.
   arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_memory_bytes());

@@ -13,6 +13,7 @@
 #include "engine/memory_plan.h"
 #include "engine/options.h"
 #include "engine/resident_experts.h"
+#include "engine/row_store.h"
 
 namespace paro {
 
@@ -69,6 +70,7 @@ class ModelRunner {
   std::unique_ptr<Ledger> ledger_;
   ResidentExperts resident_experts_;
   std::unique_ptr<ExpertStore> expert_store_;  // none where all are resident
+  std::unique_ptr<RowStore> row_store_;        // none where all tables are in memory
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;
   std::span<std::byte> arena_memory_;

@@ -14,6 +14,10 @@
 
 namespace paro {
 
+// Where embeddings that are no head lie: in memory, or in the model's files, of which each step reads the rows it
+// needs.
+enum class EmbeddingSource : uint8_t { memory, disk };
+
 struct EngineOptions {
   std::filesystem::path model;                 // directory in Hugging Face layout
   std::optional<int64_t> memory_budget_bytes;  // else what the machine has free, less a reserve
@@ -25,6 +29,8 @@ struct EngineOptions {
   int64_t expert_slots = 0;                    // experts in memory, over all layers; the others are streamed
   std::optional<KvType> kv_type;
   std::optional<TableType> head_type;
+  std::optional<TableType> embedding_type;          // of embeddings that are no head; else as stored
+  std::optional<EmbeddingSource> embedding_source;  // else memory, if the budget allows
   std::vector<MemoryClass> other_memory;  // what the program holds beside the model: tokenizer, server buffers
 };
 

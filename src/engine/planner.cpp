@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/expert_store.h"
+#include "engine/row_store.h"
 #include "engine/sampler.h"
 #include "engine/weight_loader.h"
 #include "tensor/buffer.h"
@@ -16,6 +17,11 @@ namespace {
 constexpr int64_t kProgramBytes = 16 << 20;
 constexpr int64_t kThreadBytes = 256 << 10;
 
+bool is_embedding_alone(const WeightLoad& load) {
+  const auto* table = std::get_if<TableLoad>(&load.what);
+  return table != nullptr && !table->is_head;
+}
+
 }  // namespace
 
 Planner::Planner(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
@@ -23,7 +29,9 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
     : options_(options), backend_(backend) {
   plan_.kv_type = options.kv_type.value_or(backend.default_kv_type());
   plan_.head_type = options.head_type.value_or(backend.default_head_type());
-  WeightBinder binder(backend, config, files, nullptr, {.head_type = plan_.head_type});
+  plan_.embedding_type = options.embedding_type.value_or(TableType::as_stored);
+  WeightBinder::Options bound{.head_type = plan_.head_type, .embedding_type = plan_.embedding_type};
+  WeightBinder binder(backend, config, files, nullptr, bound);
   try {
     model_ = find_architecture(config).make(config, binder);
   } catch (const Error& error) {
@@ -40,6 +48,13 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
   }
   plan_.slot_bytes = ExpertStore::slot_bytes(binder.expert_regions());
   expert_staging_bytes_ = ExpertStore::staging_bytes(binder.expert_regions());
+  if (std::any_of(binder.loads().begin(), binder.loads().end(), is_embedding_alone)) {
+    bound.read_rows = true;
+    WeightBinder reading(backend, config, files, nullptr, bound);
+    reading_model_ = find_architecture(config).make(config, reading);
+    row_tables_ = reading.row_tables();
+    embedding_bytes_ = binder.n_bytes() - reading.n_bytes();
+  }
 }
 
 MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
@@ -58,6 +73,12 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     program_bytes += ExpertFiles::n_bytes(n_experts_);
     n_threads = std::max(n_threads, backend_.n_threads() + ExpertStore::kReaders);
   }
+  if (s.reads_rows) {
+    plan.reads_rows = true;
+    plan.weight_bytes -= embedding_bytes_;
+    plan.row_staging_bytes = RowStore::staging_bytes(row_tables_, s.prefill_chunk);
+    n_threads += RowStore::kReaders;
+  }
 
   MemoryReport& report = plan.report;
   report.max_context = s.max_context;
@@ -72,6 +93,7 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     add(memory_class::kExpertSlots, Buffer::resident_bytes(plan.expert_slots_bytes()));
     add(memory_class::kExpertStaging, Buffer::resident_bytes(plan.expert_staging_bytes));
   }
+  if (plan.reads_rows) add(memory_class::kEmbeddingStaging, Buffer::resident_bytes(plan.row_staging_bytes));
   add(memory_class::kKvCache, Buffer::resident_bytes(plan.kv->n_bytes));
   add(memory_class::kArena, Buffer::resident_bytes(plan.arena_memory_bytes()));
   add(memory_class::kSampling, Buffer::resident_bytes(plan.sampling_bytes));
@@ -92,7 +114,8 @@ int64_t Planner::arena_bytes(const PlanSizes& s, int max_logit_rows) const {
   }
   Arena arena;
   Ops ops(backend_, arena, s.max_context);
-  model_->forward(ops, {batch(rows), batch(logits), logits, {}, kv});
+  const Model& model = s.reads_rows ? *reading_model_ : *model_;
+  model.forward(ops, {batch(rows), batch(logits), logits, {}, kv});
   return arena.peak_bytes();
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "checkpoint/config.h"
 #include "checkpoint/safetensors.h"
@@ -20,6 +21,7 @@ struct PlanSizes {
   int max_batch = 0;
   int prefill_chunk = 0;
   int64_t n_expert_slots = 0;  // as many as there are experts: all are resident
+  bool reads_rows = false;     // of embeddings that are no head
 
   friend bool operator==(const PlanSizes&, const PlanSizes&) = default;
 };
@@ -32,6 +34,7 @@ class Planner {
   const ModelSpec& spec() const { return plan_.spec; }
   int64_t n_experts() const { return n_experts_; }  // of all layers; 0: a dense model
   int64_t slot_bytes() const { return plan_.slot_bytes; }
+  int64_t embedding_bytes() const { return embedding_bytes_; }  // of tables whose rows may be read instead
 
   MemoryPlan plan(const PlanSizes& sizes, int64_t budget_bytes) const;
 
@@ -41,10 +44,13 @@ class Planner {
   const EngineOptions& options_;
   Backend& backend_;
   std::unique_ptr<Model> model_;
-  MemoryPlan plan_;  // what is the same at all sizes
+  std::unique_ptr<Model> reading_model_;  // null where no table is an embedding alone
+  MemoryPlan plan_;                       // what is the same at all sizes
   int64_t n_experts_ = 0;
   int64_t resident_expert_bytes_ = 0;
   int64_t expert_staging_bytes_ = 0;
+  std::vector<RowTable> row_tables_;  // of the reading model
+  int64_t embedding_bytes_ = 0;
 };
 
 }  // namespace paro

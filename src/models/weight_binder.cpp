@@ -138,7 +138,14 @@ Vector WeightBinder::constant(std::vector<float> values) {
 Table WeightBinder::table(const std::string& name, int64_t rows, int64_t cols, Role role) {
   const StoredTensor* stored = take_dense(TensorPart::table, name, {rows, cols});
   Table t;
-  t.spec = {rows, cols, dense_format(stored), role == Role::head ? options_.head_type : TableType::as_stored};
+  t.spec = {rows, cols, dense_format(stored), role == Role::head ? options_.head_type : options_.embedding_type};
+  if (role == Role::embedding && options_.read_rows) {
+    t.rows_are_read = true;
+    t.source = options_.rows;
+    t.source_table = int(row_tables_.size());
+    row_tables_.push_back({name, t.spec, stored});
+    return t;
+  }
   const int64_t offset = n_bytes_;
   t.packed = place(backend_.packed_bytes(t.spec));
   loads_.push_back({name, offset, TableLoad{t.spec, stored, role == Role::head}});

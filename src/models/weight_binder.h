@@ -42,6 +42,12 @@ struct TableLoad {
   const StoredTensor* rows = nullptr;
   bool is_head = false;  // multiplied with, not only looked up in
 };
+// A table that is not loaded: its rows are read when they are looked up.
+struct RowTable {
+  std::string name;
+  TableSpec spec;
+  const StoredTensor* rows = nullptr;
+};
 struct VectorLoad {
   const StoredTensor* stored = nullptr;
   float plus = 0;  // added to each element
@@ -83,6 +89,9 @@ class WeightBinder {
     TableType head_type = TableType::int8;
     ExpertSource* experts = nullptr;
     bool stream_experts = false;  // they take no weight memory, and are not among the loads
+    TableType embedding_type = TableType::as_stored;
+    bool read_rows = false;  // of embeddings that are no head: they take no weight memory, and are not among the loads
+    RowSource* rows = nullptr;  // has these tables by their place in row_tables()
   };
 
   // files null: a config alone, whose linears are taken to be INT4 unless bound as dense. memory null: sizes only.
@@ -98,7 +107,8 @@ class WeightBinder {
   Vector vector(const std::string& name, int64_t n, float plus = 0);
   Vector constant(std::vector<float> values);
 
-  // Tensor `name` [rows, cols]. A head, tied or not, is held as --head-type says, an embedding alone as stored.
+  // Tensor `name` [rows, cols]. A head, tied or not, is held as --head-type says, an embedding alone as
+  // --embedding-type does, if it is held at all.
   enum class Role { embedding, head };
   Table table(const std::string& name, int64_t rows, int64_t cols, Role role);
 
@@ -114,6 +124,7 @@ class WeightBinder {
   int64_t n_bytes() const { return n_bytes_; }
   const std::vector<WeightLoad>& loads() const { return loads_; }
   const std::vector<ExpertRegion>& expert_regions() const { return expert_regions_; }
+  const std::vector<RowTable>& row_tables() const { return row_tables_; }
 
   // Without files: the tensors that were asked for, in order.
   const std::vector<WantedTensor>& wanted() const { return wanted_; }
@@ -143,6 +154,7 @@ class WeightBinder {
   int64_t n_bytes_ = 0;
   std::vector<WeightLoad> loads_;
   std::vector<ExpertRegion> expert_regions_;
+  std::vector<RowTable> row_tables_;
   std::vector<std::string> skip_;
   std::vector<WantedTensor> wanted_;
 };

@@ -1,5 +1,8 @@
 #include "ops/ops.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "base/check.h"
 
 namespace paro {
@@ -17,8 +20,32 @@ void check_shape(const Tensor& x, const Shape& expected) {
 
 Tensor Ops::embedding(const Table& table, std::span<const int32_t> ids, float scale) {
   const Tensor y = arena_.tensor(DType::f32, {int64_t(ids.size()), table.spec.cols});
-  PARO_RUN(embedding(table, ids, scale, y));
+  if (table.rows_are_read) {
+    embed_read_rows(table, ids, scale, y);
+  } else {
+    PARO_RUN(embedding(table, ids, scale, y));
+  }
   return y;
+}
+
+// Rows that are read make a small table of their own, packed as the whole one would be.
+void Ops::embed_read_rows(const Table& table, std::span<const int32_t> ids, float scale, Tensor y) {
+  Table own;
+  own.spec = table.spec;
+  own.spec.rows = int64_t(ids.size());
+  const auto memory_scope = scope();
+  const auto stored = arena_.take(own.spec.rows * own.spec.stored_row_bytes());
+  const auto packed = arena_.take(backend_.packed_bytes(own.spec));
+  const Tensor places = arena_.tensor(DType::i32, {own.spec.rows});
+  if (arena_.counts_only()) return;
+  for (const int32_t id : ids) PARO_CHECK(id >= 0 && id < table.spec.rows, "token {} of {}", id, table.spec.rows);
+  table.source->read_rows(table.source_table, ids, stored);
+  std::fill(packed.begin(), packed.end(), std::byte{0});
+  backend_.pack(own.spec, TablePiece{0, own.spec.rows, stored.data()}, packed.data());
+  own.packed = packed.data();
+  const std::span<int32_t> own_ids(places.i32(), ids.size());
+  std::iota(own_ids.begin(), own_ids.end(), 0);
+  backend_.embedding(own, own_ids, scale, y);
 }
 
 Tensor Ops::linear(Tensor x, const Linear& w) { return linears<1>(x, {&w})[0]; }

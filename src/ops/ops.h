@@ -80,6 +80,7 @@ class Ops {
   Tensor take_slice(Tensor x, int64_t index);  // x [n, m, p] -> [n, p]
 
  private:
+  void embed_read_rows(const Table& table, std::span<const int32_t> ids, float scale, Tensor y);
   Routing run_route(Tensor router_logits, const Experts& experts, const Router& router);
   void run_linears(Tensor x, std::span<const Linear* const> weights, std::span<const Tensor> y);
 

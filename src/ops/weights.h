@@ -7,6 +7,7 @@
 #include <span>
 
 #include "ops/expert_source.h"
+#include "ops/row_source.h"
 #include "paroquant/stored.h"
 
 namespace paro {
@@ -30,8 +31,9 @@ struct Linear {
   Vector bias;  // [out], n = 0: none
 };
 
-// How rows of a table are held: the 16-bit format of the file, or int8 with a scale for each group of columns.
-enum class TableType : uint8_t { as_stored, int8 };
+// How rows of a table are held: the 16-bit format of the file, or int8 or int4 with a scale for each group of columns.
+// A head is no int4.
+enum class TableType : uint8_t { as_stored, int8, int4 };
 
 // Rows by token: an embedding, a language-model head, or both at once. Only the head is multiplied with.
 struct TableSpec {
@@ -39,10 +41,15 @@ struct TableSpec {
   int64_t cols = 0;
   StoredFormat stored = StoredFormat::f16;
   TableType type = TableType::as_stored;
+
+  int64_t stored_row_bytes() const { return cols * (stored == StoredFormat::f32 ? 4 : 2); }
 };
 struct Table {
   TableSpec spec;
   const std::byte* packed = nullptr;
+  bool rows_are_read = false;  // from the source, when they are looked up; then nothing is packed
+  RowSource* source = nullptr;
+  int source_table = 0;  // which of its tables
 };
 
 // Rows [row_begin, row_begin + n_rows) of a stored table, contiguous, cut at multiples of MatrixPiece::kRowGranule.

@@ -1,11 +1,13 @@
-// Embeddings and heads in both table types.
+// Embeddings and heads in every table type, and embeddings whose rows are read.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 
 #include "backends/cpu/layout.h"
 #include "op_test.h"
+#include "ops/ops.h"
 
 namespace paro::test {
 namespace {
@@ -172,6 +174,162 @@ TEST_P(CpuTable, PackedTableIsWhatItsCommentSays) {
         ASSERT_NEAR(logits[size_t(row)], logit, 1e-5 * std::sqrt(norm));
         ASSERT_GE(decoded.row_bound(row), std::sqrt(bound));
         ASSERT_LE(decoded.row_bound(row), std::sqrt(bound) * 1.0001);
+      }
+    }
+  }
+}
+
+// int4 is only looked up in.
+class CpuInt4Table : public CpuTable {
+ protected:
+  static std::vector<int32_t> all_rows(int64_t n) {
+    std::vector<int32_t> ids(size_t(n), 0);
+    std::iota(ids.begin(), ids.end(), 0);
+    return ids;
+  }
+
+  // All rows, packed in pieces, to the bit as the reference has them; and within what four bits cost.
+  void compare_rows(const Matrix& matrix, const std::string& what) {
+    const auto [rows, cols, stored, group_size] = matrix.spec;
+    const TableSpec spec{rows, cols, stored, TableType::int4};
+    const TableSpec exact_spec{rows, cols, stored, TableType::as_stored};
+    Guarded packed(backend_->packed_bytes(spec)), reference_packed(reference_->packed_bytes(spec));
+    Guarded exact_packed(reference_->packed_bytes(exact_spec));
+    const Table fast = pack(*backend_, spec, matrix, packed, MatrixPiece::kRowGranule);
+    const Table slow = pack(*reference_, spec, matrix, reference_packed, rows);
+    const Table exact = pack(*reference_, exact_spec, matrix, exact_packed, rows);
+    const auto ids = all_rows(rows);
+    const auto actual = run_embedding_by(*backend_, fast, ids, 1.0f);
+    const auto expected = run_embedding_by(*reference_, exact, ids, 1.0f);
+    if (cols % 32 != 0) return expect_bits(actual, expected, what);
+    EXPECT_EQ(backend_->packed_bytes(spec), rows * cols * 9 / 16) << what;  // 4.5 bits each
+    expect_bits(actual, run_embedding_by(*reference_, slow, ids, 1.0f), what);
+    expect_bits(run_embedding(*backend_, fast, ids), run_embedding(*reference_, slow, ids), what);
+    for (size_t begin = 0; begin < expected.size(); begin += 32) {
+      const auto group = std::span(expected).subspan(begin, 32);
+      const float highest = *std::max_element(group.begin(), group.end());
+      const float lowest = *std::min_element(group.begin(), group.end());
+      const float largest = highest >= -lowest ? highest : lowest;
+      // The scale is an f16, so that it is up to 2^-10 larger, or one of the smallest larger.
+      const float step = std::fabs(largest) / 8 * (1 + 0x1p-10f) + 0x1p-24f;
+      for (size_t i = 0; i < 32; ++i) {
+        // Codes go to 8 steps on the side of the largest element, to 7 on the other.
+        const bool is_past_7 = group[i] * largest < 0 && std::fabs(group[i]) > 7 * std::fabs(largest) / 8;
+        ASSERT_LE(std::fabs(actual[begin + i] - group[i]), (is_past_7 ? 1.001f : 0.501f) * step)
+            << what << ": element " << begin + i;
+      }
+    }
+  }
+
+  Matrix matrix_of(const std::vector<float>& values, int64_t cols) {
+    Matrix matrix = random_matrix(random_, {int64_t(values.size()) / cols, cols, StoredFormat::f32, 0});
+    std::memcpy(matrix.codes.data(), values.data(), matrix.codes.size());
+    return matrix;
+  }
+};
+PARO_FOR_EVERY_ISA(CpuInt4Table);
+
+TEST_P(CpuInt4Table, RowsMatchReferenceOnEveryShape) {
+  for (const StoredFormat stored : {StoredFormat::f16, StoredFormat::bf16, StoredFormat::f32}) {
+    for (const int64_t rows : {1, 15, 64, 65, 130}) {
+      for (const int64_t cols : {1, 20, 32, 48, 64, 96, 256, 1536}) {
+        compare_rows(random_matrix(random_, {rows, cols, stored, 0}),
+                     fmt::format("[{}, {}] stored {}", rows, cols, int(stored)));
+      }
+    }
+  }
+}
+
+TEST_P(CpuInt4Table, RowsOfAnySizeKeepTheirShape) {
+  for (const float size : {1e-9f, 3e-7f, 1e-5f, 1.0f, 1e5f, 5e5f}) {
+    compare_rows(matrix_of(normals(random_, 40 * 64, size / 5), 64), fmt::format("of size {}", size));
+  }
+}
+
+TEST_P(CpuInt4Table, ZeroAndEqualRowsAreExact) {
+  std::vector<float> values(32, 0.0f);
+  for (const float value : {0.75f, -0.75f, 1e-30f}) values.insert(values.end(), 32, value);
+  const Matrix matrix = matrix_of(values, 32);
+  const TableSpec spec{4, 32, StoredFormat::f32, TableType::int4};
+  Guarded packed(backend_->packed_bytes(spec));
+  const auto rows = run_embedding_by(*backend_, pack(*backend_, spec, matrix, packed, 4), all_rows(4), 1.0f);
+  expect_near(rows, values, 1e-6f, 0, "rows");
+  EXPECT_TRUE(std::all_of(rows.begin(), rows.begin() + 32, [](float v) { return v == 0.0f; }));
+}
+
+TEST_P(CpuInt4Table, NumbersThatAreTooLargeStayFinite) {
+  auto values = normals(random_, 64, 1e30f);
+  values[3] = std::numeric_limits<float>::infinity();
+  const Matrix matrix = matrix_of(values, 64);
+  const TableSpec spec{1, 64, StoredFormat::f32, TableType::int4};
+  Guarded packed(backend_->packed_bytes(spec));
+  for (const float v : run_embedding_by(*backend_, pack(*backend_, spec, matrix, packed, 1), {0}, 1.0f)) {
+    EXPECT_TRUE(std::isfinite(v));
+  }
+}
+
+// What the comment in kernels.h says, word by word.
+TEST_P(CpuInt4Table, PackedRowIsWhatItsCommentSays) {
+  const int64_t rows = 70, cols = 96;
+  const TableSpec spec{rows, cols, StoredFormat::bf16, TableType::int4};
+  const Matrix matrix = random_matrix(random_, {rows, cols, spec.stored, 0});
+  Guarded packed(backend_->packed_bytes(spec));
+  const Table table = pack(*backend_, spec, matrix, packed, MatrixPiece::kRowGranule);
+  std::vector<float> expected;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t col = 0; col < cols; ++col) {
+      const auto* group = reinterpret_cast<const uint8_t*>(table.packed) + (row * cols / 32 + col / 32) * 18;
+      uint16_t scale = 0;
+      std::memcpy(&scale, group, 2);
+      const int code = col % 32 < 16 ? group[2 + col % 16] & 15 : group[2 + col % 16] >> 4;
+      expected.push_back(f16_to_f32(scale) * float(code - 8));
+    }
+  }
+  expect_bits(run_embedding_by(*backend_, table, all_rows(rows), 1.0f), expected, "rows");
+}
+
+// Rows that are read when they are looked up, from bytes of a test.
+class RowsOf final : public RowSource {
+ public:
+  explicit RowsOf(const Matrix& matrix) : matrix_(matrix) {}
+
+  void read_rows(int table, std::span<const int32_t> ids, std::span<std::byte> rows) override {
+    EXPECT_EQ(table, 3);
+    const auto row_bytes = size_t(matrix_.piece.codes_stride);
+    ASSERT_EQ(rows.size(), ids.size() * row_bytes);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      std::memcpy(rows.data() + i * row_bytes, matrix_.codes.data() + size_t(ids[i]) * row_bytes, row_bytes);
+    }
+  }
+
+ private:
+  const Matrix& matrix_;
+};
+
+TEST_P(CpuTable, RowsThatAreReadAreThoseOfTheTable) {
+  for (Backend* backend : {backend_.get(), reference_.get()}) {
+    for (const TableType type : {TableType::as_stored, TableType::int8, TableType::int4}) {
+      for (const StoredFormat stored : {StoredFormat::f16, StoredFormat::bf16, StoredFormat::f32}) {
+        for (const int64_t cols : {20, 64, 96}) {
+          const Matrix matrix = random_matrix(random_, {200, cols, stored, 0});
+          const TableSpec spec{200, cols, stored, type};
+          Guarded packed(backend->packed_bytes(spec));
+          const Table whole = pack(*backend, spec, matrix, packed, MatrixPiece::kRowGranule);
+          RowsOf source(matrix);
+          const Table read{spec, nullptr, true, &source, 3};
+          for (const size_t n : {0, 1, 17, 100}) {
+            std::vector<int32_t> ids;
+            for (size_t i = 0; i < n; ++i) ids.push_back(int32_t(random_() % 200));
+            Arena counting;
+            Ops(*backend, counting, 1).embedding(read, ids, 3.0f);
+            Guarded memory(std::max<int64_t>(1, counting.peak_bytes()));
+            Arena arena(memory.bytes());
+            const Tensor y = Ops(*backend, arena, 1).embedding(read, ids, 3.0f);
+            EXPECT_EQ(arena.peak_bytes(), counting.peak_bytes());
+            expect_bits({y.f32(), y.f32() + y.n_elements()}, run_embedding(*backend, whole, ids),
+                        fmt::format("{} rows of {} columns, type {}", n, cols, int(type)));
+          }
+        }
       }
     }
   }

@@ -117,6 +117,25 @@ def test_a_plan_is_fitted_to_its_budget() -> None:
     assert fitted["max_batch"] < whole["max_batch"] and fitted["fitting"]
 
 
+def test_embeddings_take_what_is_asked_for(tmp_path: Path) -> None:
+    config = json.loads((GOLDENS / "gemma4-e2b/config.json").read_text())
+    config["text_config"]["vocab_size_per_layer_input"] = 65536
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    n_weights = 65536 * 384  # of the table, of 16 bits each
+
+    def classes(*flags: str) -> dict:
+        plan = json.loads(paro("plan", tmp_path, "--json", "--memory-budget", "2GiB", *flags).stdout)
+        return {c["name"]: c["plan_bytes"] for c in plan["classes"]}
+
+    as_stored = classes()
+    assert "embedding staging" not in as_stored
+    for flags, bits in ((("--embedding-type", "int8"), 8.5), (("--embedding-type", "int4"), 4.5),
+                        (("--embedding-source", "disk"), 0)):
+        saved = as_stored["weights"] - classes(*flags)["weights"]
+        assert abs(saved - n_weights * (16 - bits) / 8) < 3 << 20, flags  # whole huge pages
+    assert 0 < classes("--embedding-source", "disk")["embedding staging"] < 1 << 20
+
+
 def test_flags_may_stand_in_the_environment_and_the_command_line_wins() -> None:
     env = {"PARO_MAX_CONTEXT": "640", "PARO_MEMORY_BUDGET": "1GiB"}
     plan = json.loads(paro("plan", DEMO, "--json", env=env).stdout)
@@ -403,7 +422,11 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [
     [], ["dance"], ["plan"], ["plan", DEMO, "--max-context", "0"], ["plan", DEMO, "--max-batch", "-3"],
-    ["plan", DEMO, "--kv-type", "f8"], ["plan", DEMO, "--head-type", "int3"], ["plan", DEMO, "--backend", "abacus"],
+    ["plan", DEMO, "--kv-type", "f8"], ["plan", DEMO, "--head-type", "int3"], ["plan", DEMO, "--head-type", "int4"],
+    ["plan", GOLDENS / "gemma4-moe", "--embedding-source", "disk"],
+    ["plan", GOLDENS / "gemma4-moe", "--embedding-type", "int8"],
+    ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
+    ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],
     ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--max-context", "5000"],
     ["generate", DEMO], ["generate", DEMO, "a", "--top-p", "2"], ["generate", DEMO, "a", "--temp", "hot"],

@@ -48,25 +48,38 @@ class Allocation : public ::testing::TestWithParam<test::BackendCase> {
     options.prefill_chunk = 64;
     return options;
   }
+
+  // 100 steps of one token, after a prompt.
+  static int64_t allocations_of_decoding(const Golden& golden, const EngineOptions& options,
+                                         std::unique_ptr<Backend> backend) {
+    ModelRunner runner(options, std::move(backend));
+    const int n = int(golden.input_ids.size());
+    const int slot = runner.cache().open(n + 101);
+    std::vector<StepRow> rows;
+    for (int i = 0; i < n; ++i) rows.push_back({golden.input_ids[size_t(i)], i, slot, i + 1 == n});
+    runner.cache().extend(slot, 0, n);
+    runner.run(rows);
+    rows.resize(1);
+    const int64_t before = n_allocations;
+    for (int i = n; i < n + 100; ++i) {
+      rows[0] = {5, i, slot, true, i % 2};  // all logits, and the best alone
+      runner.cache().extend(slot, i, i + 1);
+      runner.run(rows);
+    }
+    return n_allocations - before;
+  }
 };
 
 TEST_P(Allocation, ADecodeStepAllocatesNothing) {
   const Golden golden = Golden::load("gemma4-moe");
-  ModelRunner runner(options(golden), GetParam().make(2));
-  const int n = int(golden.input_ids.size());
-  const int slot = runner.cache().open(n + 101);
-  std::vector<StepRow> rows;
-  for (int i = 0; i < n; ++i) rows.push_back({golden.input_ids[size_t(i)], i, slot, i + 1 == n});
-  runner.cache().extend(slot, 0, n);
-  runner.run(rows);
-  rows.resize(1);
-  const int64_t before = n_allocations;
-  for (int i = n; i < n + 100; ++i) {
-    rows[0] = {5, i, slot, true, i % 2};  // all logits, and the best alone
-    runner.cache().extend(slot, i, i + 1);
-    runner.run(rows);
-  }
-  EXPECT_EQ(n_allocations - before, 0);
+  EXPECT_EQ(allocations_of_decoding(golden, options(golden), GetParam().make(2)), 0);
+}
+
+TEST_P(Allocation, ADecodeStepThatReadsRowsAllocatesNothing) {
+  const Golden golden = Golden::load("gemma4-e2b");
+  EngineOptions on_disk = options(golden);
+  on_disk.embedding_source = EmbeddingSource::disk;
+  EXPECT_EQ(allocations_of_decoding(golden, on_disk, GetParam().make(2)), 0);
 }
 
 TEST_P(Allocation, ARequestTakesNoTensorMemory) {

@@ -2,14 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "backends/reference/reference_backend.h"
 #include "engine/model_runner.h"
+#include "tests/base/temporary_directory.h"
+#include "tests/models/edited_checkpoint.h"
 
 namespace paro {
 namespace {
 
+const std::filesystem::path kGoldens = std::filesystem::path(PARO_SOURCE_DIR) / "tests/goldens";
 const std::filesystem::path kModel = std::filesystem::path(PARO_SOURCE_DIR) / "models/demo";
 
 MemoryPlan plan(const EngineOptions& options, bool with_files = true) {
@@ -92,6 +98,93 @@ TEST(MemoryPlan, WhatIsTakenIsWhatWasPlanned) {
     if (c.name == memory_class::kProgram) continue;
     EXPECT_EQ(c.actual_bytes, c.plan_bytes) << c.name;
   }
+}
+
+// A model whose per-layer embeddings are large.
+class EmbeddingPlan : public ::testing::Test {
+ protected:
+  EmbeddingPlan() {
+    std::string config = read_text_file(kGoldens / "gemma4-e2b/config.json", 1 << 20);
+    EXPECT_TRUE(test::replace(config, "\"vocab_size_per_layer_input\": 384", "\"vocab_size_per_layer_input\": 65536"));
+    directory_.write("config.json", config);
+  }
+
+  EngineOptions options() const {
+    EngineOptions options = options_with(kEnough);
+    options.model = directory_.path();
+    return options;
+  }
+  // At sizes that are given.
+  MemoryReport plan(std::optional<EmbeddingSource> source, int64_t budget_bytes) const {
+    EngineOptions options = this->options();
+    options.memory_budget_bytes = budget_bytes;
+    options.max_context = 256;
+    options.max_batch = 1;
+    options.prefill_chunk = 32;
+    options.embedding_source = source;
+    return plan(options);
+  }
+  static MemoryReport plan(const EngineOptions& options) {
+    const auto backend = make_reference_backend();
+    return plan_memory(options, ModelConfig::load(options.model), nullptr, *backend).report;
+  }
+  static constexpr int64_t kEnough = 1 << 30;
+
+ private:
+  const test::TemporaryDirectory directory_;
+};
+
+TEST_F(EmbeddingPlan, RowsAreReadOnlyWhereTablesDoNotFit) {
+  const MemoryReport in_memory = plan(EmbeddingSource::memory, kEnough), on_disk = plan(EmbeddingSource::disk, kEnough);
+  ASSERT_LT(on_disk.plan_bytes, in_memory.plan_bytes);
+  EXPECT_EQ(plan({}, in_memory.plan_bytes).plan_bytes, in_memory.plan_bytes);
+  EXPECT_TRUE(plan({}, in_memory.plan_bytes).fitting.empty());
+
+  const MemoryReport fitted = plan({}, in_memory.plan_bytes - 1);
+  EXPECT_TRUE(fitted.fits);
+  EXPECT_EQ(fitted.plan_bytes, on_disk.plan_bytes);
+  ASSERT_EQ(fitted.fitting.size(), 1u);
+  EXPECT_EQ(fitted.fitting[0], "embedding tables 96.0 MiB -> read from disk");
+  EXPECT_TRUE(on_disk.fitting.empty()) << "it was asked for";
+}
+
+TEST_F(EmbeddingPlan, TablesThatMustBeInMemoryAreRefusedWithWhatWouldFit) {
+  const int64_t needed = plan(EmbeddingSource::memory, kEnough).plan_bytes;
+  const MemoryReport report = plan(EmbeddingSource::memory, needed - 1);
+  EXPECT_FALSE(report.fits);
+  const auto suggests = [&](std::string_view flag) {
+    return std::any_of(report.suggestions.begin(), report.suggestions.end(),
+                       [&](const std::string& s) { return s.starts_with(flag); });
+  };
+  EXPECT_TRUE(suggests("--embedding-source disk (")) << format_table(report);
+  EXPECT_TRUE(suggests("--embedding-type int8 (")) << format_table(report);
+}
+
+TEST_F(EmbeddingPlan, RowsAreReadBeforeTheContextIsShortened) {
+  EngineOptions options = this->options();
+  const int64_t with_rows_on_disk = [&] {
+    EngineOptions least = options;
+    least.max_batch = 1;
+    least.prefill_chunk = 32;
+    least.embedding_source = EmbeddingSource::disk;
+    return plan(least).plan_bytes;
+  }();
+  options.memory_budget_bytes = with_rows_on_disk;
+  const MemoryReport report = plan(options);
+  EXPECT_TRUE(report.fits);
+  EXPECT_EQ(report.max_context, 512);
+  ASSERT_EQ(report.fitting.size(), 3u);
+  EXPECT_TRUE(report.fitting[2].starts_with("embedding tables")) << report.fitting[2];
+}
+
+TEST_F(EmbeddingPlan, FlagsForTablesThatAModelLacksAreRefused) {
+  EngineOptions options = options_with(kEnough);
+  options.model = kGoldens / "gemma4-moe";
+  options.embedding_source = EmbeddingSource::disk;
+  EXPECT_THROW(plan(options), Error);
+  options.embedding_source = EmbeddingSource::memory;
+  options.embedding_type = TableType::int4;
+  EXPECT_THROW(plan(options), Error);
 }
 
 TEST(MemoryPlan, FlagsOutOfRangeAreRefused) {

@@ -94,13 +94,13 @@ float find_threshold(const Kernels& kernels, TableJob one, int64_t n_exact, floa
 int64_t CpuBackend::scratch_bytes(const HeadArgs& args) const {
   const TableLayout layout(args.table.spec);
   Scratch scratch;
-  if (layout.quantized) HeadScratch(scratch, args.table.spec, layout, args.x.dim(0));
+  if (layout.type == TableType::int8) HeadScratch(scratch, args.table.spec, layout, args.x.dim(0));
   return scratch.used_bytes();
 }
 
 int64_t CpuBackend::head_bytes(const TableSpec& spec, int n_exact) const {
   const TableLayout layout(spec);
-  return layout.quantized && n_exact > 0 ? layout.coarse_bytes() : layout.n_bytes;
+  return layout.type == TableType::int8 && n_exact > 0 ? layout.coarse_bytes() : layout.n_bytes;
 }
 
 void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
@@ -108,7 +108,8 @@ void CpuBackend::head(const HeadArgs& args, std::span<std::byte> memory) {
   const TableLayout layout(spec);
   const int64_t n = args.x.dim(0);
   if (n == 0) return;
-  if (!layout.quantized) {
+  PARO_CHECK(layout.type != TableType::int4, "a head in int4");
+  if (layout.type == TableType::as_stored) {
     DenseJob job = dense_job(spec.stored, spec.cols, args.table.packed, args.x.f32(), n, args.logits.f32(), spec.rows);
     job.softcap = args.softcap;
     Grid grid(spec.rows, job.row_bytes, n, layout.n_bytes, n_threads());

@@ -4,6 +4,7 @@
 #include "backends/cpu/attention_kernels.h"
 #include "backends/cpu/dense_kernels.h"
 #include "backends/cpu/int4_kernels.h"
+#include "backends/cpu/int4_row_kernels.h"
 #include "backends/cpu/peak_kernels.h"
 #include "backends/cpu/rotation_kernels.h"
 #include "backends/cpu/row_kernels.h"
@@ -29,6 +30,8 @@ constexpr Kernels kernel_table(const char* name) {
   k.scale_zeros = scale_zeros<V>;
   k.pack_table_block = pack_table_block<V>;
   k.table_row = table_row<V>;
+  k.pack_int4_row = pack_int4_row<V>;
+  k.int4_row = int4_row<V>;
   k.dense_row = dense_row<V>;
   k.rms_norm = rms_norm<V>;
   k.add_rms_norm = add_rms_norm<V>;

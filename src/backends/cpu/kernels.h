@@ -15,7 +15,8 @@ constexpr int kSplitPages = kSplitKeys / kPage;
 constexpr int kValueBlock = 32;     // channels of values that lie together
 constexpr int kMaxAttendRows = 32;  // query rows of one job
 constexpr int kMaxGroup = 256;
-constexpr int kTableGroup = 32;  // columns of an int8 table that share a scale
+constexpr int kTableGroup = 32;  // columns of an int8 or int4 table that share a scale
+constexpr int kInt4TableGroupBytes = 2 + kTableGroup / 2;
 
 enum class Element : int { f32, f16, bf16, i8 };
 enum class Gate : int { gelu_tanh, silu };
@@ -114,6 +115,9 @@ struct TableJob {
   float* upper;  // largest coarse part + bound
 };
 
+// int4 tables are only looked up in, and lie row by row: for each group of columns its scale f16, then 16 bytes, of
+// which byte i holds column i in the low four bits and column i + 16 in the high ones. weight = scale * (code - 8).
+
 // Rows of 16- or 32-bit elements, zero-padded to a multiple of 16.
 struct DenseJob {
   const uint8_t* rows;
@@ -183,6 +187,9 @@ struct Kernels {
                            int64_t row_scales_offset, uint8_t* coarse, uint8_t* fine);
   void (*table_row)(const uint8_t* coarse, const uint8_t* fine, int64_t row_scales_offset, int64_t n_groups, int lane,
                     float scale, float* y);
+  // One stored row to its place in an int4 table, and back.
+  void (*pack_int4_row)(const uint8_t* row, Element element, int64_t n_groups, uint8_t* packed);
+  void (*int4_row)(const uint8_t* packed, int64_t n_groups, float scale, float* y);
   void (*dense_row)(const uint8_t* row, Element element, int64_t n_cols, float scale, float* y);
 
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);

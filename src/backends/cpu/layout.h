@@ -40,27 +40,32 @@ struct DenseLayout {
       : element_bytes(stored == StoredFormat::f32 ? 4 : 2), row_bytes(round_up(n_cols, 16) * element_bytes) {}
 };
 
-// int8 in groups of 32 columns: groups of 64 round an embedding so coarsely that near ties between experts turn. The
-// coarse plane comes first, the fine one after it. Tables whose columns fill no group stay as they are stored.
+// int8 and int4 in groups of 32 columns: groups of 64 round an embedding so coarsely that near ties between experts
+// turn. Of int8 the coarse plane comes first, the fine one after it. Tables whose columns fill no group stay as they
+// are stored.
 struct TableLayout {
-  bool quantized = false;
+  TableType type = TableType::as_stored;
   int64_t n_groups = 0;
   int64_t n_blocks = 0;
   int64_t row_scales_offset = 0;
   int64_t coarse_block_bytes = 0;
   int64_t fine_block_bytes = 0;
+  int64_t int4_row_bytes = 0;
   DenseLayout dense;
   int64_t n_bytes = 0;
 
   explicit TableLayout(const TableSpec& spec) : dense(spec.stored, spec.cols) {
-    quantized = spec.type == TableType::int8 && spec.cols % kTableGroup == 0;
-    if (quantized) {
-      n_groups = spec.cols / kTableGroup;
+    if (spec.cols % kTableGroup == 0) type = spec.type;
+    if (type != TableType::as_stored) n_groups = spec.cols / kTableGroup;
+    if (type == TableType::int8) {
       n_blocks = ceil_div(spec.rows, kBlockRows);
       row_scales_offset = round_up(n_groups * kBlockRows, 64);
       coarse_block_bytes = row_scales_offset + 2 * kBlockRows * int64_t(sizeof(float)) + spec.cols / 16 * 3 * 64;
       fine_block_bytes = spec.cols / 16 * 64;
       n_bytes = n_blocks * (coarse_block_bytes + fine_block_bytes);
+    } else if (type == TableType::int4) {
+      int4_row_bytes = n_groups * kInt4TableGroupBytes;
+      n_bytes = spec.rows * int4_row_bytes;
     } else {
       n_bytes = spec.rows * dense.row_bytes;
     }

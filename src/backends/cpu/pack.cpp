@@ -121,12 +121,20 @@ void pack_rotation(const RotationSpec& spec, const StoredRotation& stored, std::
 
 void pack_table(const Kernels& kernels, const TableSpec& spec, const TablePiece& piece, std::byte* packed) {
   const TableLayout layout(spec);
-  const int64_t stored_bytes = spec.cols * layout.dense.element_bytes;
+  const int64_t stored_bytes = spec.stored_row_bytes();
   PARO_CHECK(piece.row_begin + piece.n_rows <= spec.rows);
-  if (!layout.quantized) {
+  if (layout.type == TableType::as_stored) {
     for (int64_t row = 0; row < piece.n_rows; ++row) {
       std::memcpy(packed + (piece.row_begin + row) * layout.dense.row_bytes, piece.rows + row * stored_bytes,
                   size_t(stored_bytes));
+    }
+    return;
+  }
+  if (layout.type == TableType::int4) {
+    for (int64_t row = 0; row < piece.n_rows; ++row) {
+      kernels.pack_int4_row(reinterpret_cast<const uint8_t*>(piece.rows + row * stored_bytes), element_of(spec.stored),
+                            layout.n_groups,
+                            reinterpret_cast<uint8_t*>(packed + (piece.row_begin + row) * layout.int4_row_bytes));
     }
     return;
   }

@@ -28,11 +28,13 @@ void CpuBackend::embedding(const Table& table, std::span<const int32_t> ids, flo
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = ids[size_t(i)];
       float* out = y.f32() + i * n_cols;
-      if (layout.quantized) {
+      if (layout.type == TableType::int8) {
         const int64_t block = row / kBlockRows;
         kernels_.table_row(packed + block * layout.coarse_block_bytes,
                            packed + layout.coarse_bytes() + block * layout.fine_block_bytes, layout.row_scales_offset,
                            layout.n_groups, int(row % kBlockRows), scale, out);
+      } else if (layout.type == TableType::int4) {
+        kernels_.int4_row(packed + row * layout.int4_row_bytes, layout.n_groups, scale, out);
       } else {
         kernels_.dense_row(packed + row * layout.dense.row_bytes, element_of(table.spec.stored), n_cols, scale, out);
       }

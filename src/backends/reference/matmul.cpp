@@ -16,6 +16,15 @@ constexpr int64_t kTableGroup = 32;
 const float* floats(const std::byte* bytes) { return reinterpret_cast<const float*>(bytes); }
 float* floats(std::byte* bytes) { return reinterpret_cast<float*>(bytes); }
 
+// The scale of int4 codes -8 to 7, for elements from low to high: its sign makes the one that is farthest from zero -8,
+// and it is an f16 that is rounded up, so that this one stays within.
+float int4_scale(float low, float high) {
+  const float wanted = std::min(std::max(-low, high) / 8, 65504.0f);
+  uint16_t half = f32_to_f16(wanted);
+  if (f16_to_f32(half) < wanted) ++half;
+  return high >= -low ? -f16_to_f32(half) : f16_to_f32(half);
+}
+
 int64_t table_groups(const TableSpec& spec) { return (spec.cols + kTableGroup - 1) / kTableGroup; }
 
 // y[out] = W R(x) + bias
@@ -123,13 +132,19 @@ void pack(const TableSpec& spec, const TablePiece& piece, std::byte* packed) {
     }
     for (int64_t begin = 0; begin < spec.cols; begin += kTableGroup) {
       const int64_t end = std::min(begin + kTableGroup, spec.cols);
-      float largest = 0;
-      for (int64_t c = begin; c < end; ++c) largest = std::max(largest, std::abs(dense_weight(stored, lines, r, c)));
-      const float scale = largest / 127;
+      float low = 0, high = 0;
+      for (int64_t c = begin; c < end; ++c) {
+        low = std::min(low, dense_weight(stored, lines, r, c));
+        high = std::max(high, dense_weight(stored, lines, r, c));
+      }
+      const bool in_four_bits = spec.type == TableType::int4;
+      const float scale = in_four_bits ? int4_scale(low, high) : std::max(-low, high) / 127;
       scales[row * table_groups(spec) + begin / kTableGroup] = scale;
       for (int64_t c = begin; c < end; ++c) {
-        const float code = scale == 0 ? 0 : std::nearbyint(dense_weight(stored, lines, r, c) / scale);
-        packed[row * spec.cols + c] = std::byte(int8_t(code));
+        const float weight = dense_weight(stored, lines, r, c);
+        float code = 0;
+        if (scale != 0) code = in_four_bits ? std::clamp(weight * (1 / scale), -8.0f, 7.0f) : weight / scale;
+        packed[row * spec.cols + c] = std::byte(int8_t(std::nearbyint(code)));
       }
     }
   }

@@ -2,7 +2,7 @@
 //
 // INT4 matrix: codes u8 [out, in], then scale and scaled zero f32 [out, n_groups, 2]. Dense matrix: f32 [out, in].
 // Rotation: channel scales f32 [in], then theta f32 [krot, in/2], then pairs i32 [krot, in]. Table: f32 [rows, cols]
-// or, with int8, codes i8 [rows, cols] and a scale f32 for each 32 columns.
+// or, with int8 and int4, codes i8 [rows, cols] and a scale f32 for each 32 columns.
 #pragma once
 
 #include <span>
