@@ -299,7 +299,8 @@ void BatchEngine::step_apart(const Error& error) {
 void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* const> sequences, const Tensor& logits) {
   want_token_.clear();
   for (const StepRow& row : rows) {
-    Sequence& s = **std::find_if(sequences.begin(), sequences.end(), [&](Sequence* s) { return s->slot == row.slot; });
+    Sequence& s =
+        **std::find_if(sequences.begin(), sequences.end(), [&](Sequence* other) { return other->slot == row.slot; });
     s.n_cached = row.position + 1;
     if (row.wants_logits) want_token_.push_back(&s);
   }

@@ -61,7 +61,7 @@ std::vector<float> logits(ModelRunner& runner) {
 
 class StreamedExperts : public ::testing::TestWithParam<BackendCase> {};
 INSTANTIATE_TEST_SUITE_P(Backends, StreamedExperts, ::testing::ValuesIn(test::all_backends()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& instance) { return instance.param.name; });
 
 TEST_P(StreamedExperts, ResultsDoNotDependOnTheBudget) {
   for (const char* model : {"tests/goldens/gemma4-moe", "models/demo"}) {
@@ -238,7 +238,7 @@ TEST_F(Truncated, FailsThoseWhoNeedItAndNobodyElse) {
   for (int i = 0; i < kRequests; ++i) {
     const GenerationEnd end = listeners[size_t(i)]->wait();
     EXPECT_EQ(end.reason == FinishReason::failed, fails[size_t(i)]) << i;
-    if (!fails[size_t(i)]) EXPECT_EQ(listeners[size_t(i)]->tokens, whole[size_t(i)]);
+    EXPECT_TRUE(fails[size_t(i)] || listeners[size_t(i)]->tokens == whole[size_t(i)]) << i;
   }
   restore();
   for (int i = 0; i < kRequests; ++i) {
