@@ -11,7 +11,7 @@
 #include "base/processors.h"
 #include "cli/backends.h"
 #include "cli/model_parts.h"
-#include "cli/serving_memory.h"
+#include "cli/serving_options.h"
 #include "cli/special_tokens.h"
 #include "cli/step_bytes.h"
 #include "engine/generation_defaults.h"
@@ -119,7 +119,7 @@ void add_budget(json::object& card, const fs::path& model, const ModelFiles& fil
                 Backend& backend) {
   EngineOptions options;
   options.model = model;
-  options.other_memory = serving_memory(text == nullptr ? std::vector<MemoryClass>() : text->memory());
+  options = serving_options(options, text == nullptr ? std::vector<MemoryClass>() : text->memory());
   const MemoryBounds bounds = memory_bounds(options, files.config, files.weights(), backend);
   card["budget"] = {{"smallest bytes", bounds.smallest_bytes},
                     {"all resident bytes", bounds.all_resident_bytes},

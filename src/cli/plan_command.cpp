@@ -5,7 +5,7 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/report_json.h"
-#include "cli/serving_memory.h"
+#include "cli/serving_options.h"
 #include "cli/text_model.h"
 #include "engine/memory_plan.h"
 
@@ -23,7 +23,7 @@ class Plan final : public Command {
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
-    options.other_memory = serving_memory(text_memory(model_));
+    options = serving_options(options, text_memory(model_));
     const auto backend = common_.make_backend();
     const MemoryReport report = plan_memory(options, files.config, files.weights(), *backend).report;
     if (json_) {

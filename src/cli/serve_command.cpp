@@ -16,7 +16,7 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
-#include "cli/serving_memory.h"
+#include "cli/serving_options.h"
 #include "cli/stop_signals.h"
 #include "cli/text_model.h"
 #include "engine/batch_engine.h"
@@ -82,7 +82,7 @@ class Serve final : public Command {
     EngineOptions options = common_.engine_options(model_);
     check_address(server_.host, server_.port);
     const TextModel text = TextModel::load(model_);
-    options.other_memory = serving_memory(text.memory(), server_);
+    options = serving_options(options, text.memory(), server_);
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
     std::string card = card_of(text);
