@@ -1,10 +1,9 @@
-// How fast this machine reads memory, and what of it a decoded token reads: the measure that decoding is held against.
+// How fast this machine reads memory.
 #pragma once
 
 #include <cstdint>
 
 #include "base/thread_pool.h"
-#include "engine/model_runner.h"
 #include "tensor/buffer.h"
 
 namespace paro::cli {
@@ -23,18 +22,5 @@ class BandwidthProbe {
   Buffer buffer_;
   ThreadPool threads_;
 };
-
-// Packed bytes that a decode step reads at least once.
-struct StepBytes {
-  double weights = 0;
-  double experts = 0;  // in expectation, when every expert is as likely as any other
-  double kv = 0;       // of all sequences
-
-  double total() const { return weights + experts + kv; }
-};
-
-// Of a greedy step with one token of each of n_sequences, each after n_context others.
-StepBytes step_bytes(const ModelRunner& runner, KvCache& cache, const EngineOptions& options, int n_sequences,
-                     int n_context);
 
 }  // namespace paro::cli

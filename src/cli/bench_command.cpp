@@ -18,6 +18,7 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/peer_bench.h"
+#include "cli/step_bytes.h"
 #include "cli/step_work.h"
 
 namespace paro::cli {

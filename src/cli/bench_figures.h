@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/bandwidth.h"
 #include "cli/disk_probe.h"
 #include "cli/processor.h"
+#include "cli/step_bytes.h"
 #include "engine/memory_report.h"
 
 namespace paro::cli {

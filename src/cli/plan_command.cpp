@@ -1,15 +1,13 @@
 // paro plan: the memory plan that `serve` has with the same flags, from safetensors headers where there are any, else
 // from config.json alone.
-#include <optional>
-
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/report_json.h"
+#include "cli/serving_options.h"
 #include "cli/text_model.h"
 #include "engine/memory_plan.h"
-#include "server/service.h"
 
 namespace paro::cli {
 namespace {
@@ -25,9 +23,7 @@ class Plan final : public Command {
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
-    options.max_queue = EngineOptions().max_queue;
-    options.other_memory = text_memory(model_);
-    options.other_memory.push_back({"server buffers", server::planned_bytes({}), 0});
+    options = serving_options(options, text_memory(model_));
     const auto backend = common_.make_backend();
     const MemoryReport report = plan_memory(options, files.config, files.weights(), *backend).report;
     if (json_) {

@@ -12,9 +12,11 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/model_card.h"
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
+#include "cli/serving_options.h"
 #include "cli/stop_signals.h"
 #include "cli/text_model.h"
 #include "engine/batch_engine.h"
@@ -78,13 +80,12 @@ class Serve final : public Command {
       if (key.empty()) throw Error(ErrorKind::usage, "--api-key is empty; give a key, or leave the flag out");
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
-    options.max_queue = EngineOptions().max_queue;
     check_address(server_.host, server_.port);
     const TextModel text = TextModel::load(model_);
-    options.other_memory = text.memory();
-    options.other_memory.push_back({"server buffers", server::planned_bytes(server_), 0});
+    options = serving_options(options, text.memory(), server_);
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
+    std::string card = card_of(text);
     const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
 
     server_.temperature = sampling_.temperature;
@@ -96,7 +97,8 @@ class Serve final : public Command {
                                     .tokenizer = text.tokenizer,
                                     .chat_template = text.chat_template ? &*text.chat_template : nullptr,
                                     .bos_token = text.bos_token,
-                                    .eos_token = text.eos_token});
+                                    .eos_token = text.eos_token,
+                                    .card = std::move(card)});
     signals.on_first([&server] { server.stop(); });
     const bool is_v6 = server_.host.find(':') != std::string::npos;
     log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
@@ -117,6 +119,16 @@ class Serve final : public Command {
     print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
                       model_name_.empty() ? name_of(model_) : model_name_, backend.name(), format_table(report)));
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
+  }
+
+  // As `paro inspect --json` prints it.
+  std::string card_of(const TextModel& text) const {
+    std::string card = to_text(model_card(model_, ModelFiles::open(model_), &text));
+    if (int64_t(card.size()) > server::kMaxCardBytes) {
+      throw Error(ErrorKind::config, "'{}': its card has {} bytes, expected at most {}; are its stop tokens right?",
+                  model_.string(), card.size(), server::kMaxCardBytes);
+    }
+    return card;
   }
 
   fs::path model_;

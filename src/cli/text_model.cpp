@@ -76,7 +76,11 @@ void give_back_heap() {
 
 TextModel TextModel::load(const fs::path& model) {
   const json::object config = read_tokenizer_config(model / "tokenizer_config.json");
-  TextModel text{load_tokenizer(model), {}, token_in(config, "bos_token"), token_in(config, "eos_token")};
+  TextModel text{load_tokenizer(model),
+                 {},
+                 token_in(config, "bos_token"),
+                 token_in(config, "eos_token"),
+                 token_in(config, "pad_token")};
   if (const auto source = template_source(model, config)) {
     text.chat_template.emplace(text::ChatTemplate::parse(*source));
   }

@@ -17,7 +17,7 @@ namespace paro::cli {
 struct TextModel {
   text::Tokenizer tokenizer;
   std::optional<text::ChatTemplate> chat_template;
-  std::string bos_token, eos_token;  // as tokenizer_config.json names them; may be empty
+  std::string bos_token, eos_token, pad_token;  // as tokenizer_config.json names them; may be empty
 
   // tokenizer.json is required; chat_template.jinja, or the template in tokenizer_config.json, is not.
   static TextModel load(const std::filesystem::path& model);

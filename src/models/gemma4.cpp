@@ -131,7 +131,7 @@ Gemma4::Gemma4(const ModelConfig& config, WeightBinder& weights) : config_(Gemma
       weights.constant(inverse_frequencies(head_dim_of(false), c.full_rope_theta, c.full_partial_rotary_factor));
 
   for (const char* part : {"model.vision_tower.", "model.audio_tower.", "model.embed_vision.", "model.embed_audio.",
-                           "model.multi_modal_projector."}) {
+                           "model.multi_modal_projector.", "mtp.", ".mtp."}) {
     weights.skip(part);
   }
 }

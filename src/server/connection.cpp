@@ -258,6 +258,10 @@ asio::awaitable<void> Connection::hang_up() {
 }
 
 asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
+  co_await respond_text(status, json_text(body));
+}
+
+asio::awaitable<void> Connection::respond_text(unsigned status, std::string body) {
   http::response<http::string_body> response(static_cast<http::status>(status), request_.version());
   response.set(http::field::content_type, "application/json");
   if (status == 405)
@@ -265,7 +269,7 @@ asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
   if (draining_) keeps_alive_ = false;
   set_common_fields(response, keeps_alive_, request_);
-  response.body() = json_text(body);
+  response.body() = std::move(body);
   response.prepare_payload();
   release_body();
   answered_ = true;

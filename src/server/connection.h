@@ -39,6 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   const HttpRequest& request() const { return request_; }
   boost::json::object take_json();  // the body, whose text is gone then; made of memory that lives as long as this
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
+  boost::asio::awaitable<void> respond_text(unsigned status, std::string body);  // JSON that is text already
   boost::asio::awaitable<void> respond_empty(unsigned status);
   boost::asio::awaitable<void> begin_events();
   boost::asio::awaitable<void> send_events(std::string frames);

@@ -1,4 +1,4 @@
-// The routes that tell about the server: /models, /health, /memory.
+// The routes that tell about the server: /models and the card of the one, /health, /memory.
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -51,15 +51,23 @@ asio::awaitable<void> handle_models(Connection& connection, const Service& servi
 }
 
 asio::awaitable<void> handle_model(Connection& connection, const Service& service) {
+  constexpr std::string_view kCard = "/card";
   const std::string path = route_path(std::string_view(connection.request().target()));
-  const std::string_view name = std::string_view(path).substr(std::string_view("/models/").size());
-  if (name != service.model.id) {
+  const std::string& id = service.model.id;
+  std::string_view name = std::string_view(path).substr(std::string_view("/models/").size());
+  const bool wants_card = name != id && name.ends_with(kCard);  // an id may end so itself
+  if (wants_card) name.remove_suffix(kCard.size());
+  if (name != id) {
     ApiError error(404, "invalid_request_error", "model_not_found",
-                   fmt::format("request: the model '{}' is not served here; '{}' is", name, service.model.id));
+                   fmt::format("request: the model '{}' is not served here; '{}' is", name, id));
     error.param = "model";
     throw error;
   }
-  co_await connection.respond(200, model_object(service));
+  if (wants_card) {
+    co_await connection.respond_text(200, service.model.card);
+  } else {
+    co_await connection.respond(200, model_object(service));
+  }
 }
 
 asio::awaitable<void> handle_health(Connection& connection, const Service&) {

@@ -14,7 +14,7 @@ constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
     Route{verb::post, "/completions", true, handle_completions},
     Route{verb::get, "/models", true, handle_models},
-    Route{verb::get, "/models/", true, handle_model},
+    Route{verb::get, "/models/", true, handle_model},  // and its card: an id may hold slashes
     Route{verb::get, "/health", false, handle_health},
     Route{verb::get, "/memory", true, handle_memory},
     Route{verb::post, "/tokenize", true, handle_tokenize},

@@ -36,7 +36,10 @@ struct ServerOptions {
   std::chrono::milliseconds grace = std::chrono::seconds(30);
 };
 
-// What the memory plan has to leave for requests and answers.
+// Of a model's card: as much as the plan leaves for what is written to one connection.
+constexpr int64_t kMaxCardBytes = 64 << 10;
+
+// What the memory plan has to leave for requests and answers, and for the card.
 int64_t planned_bytes(const ServerOptions& options);
 
 // The engine, tokenizer and template are the caller's and outlive the server.
@@ -46,6 +49,7 @@ struct ServedModel {
   const text::Tokenizer& tokenizer;
   const text::ChatTemplate* chat_template = nullptr;  // nullptr: the model has none
   std::string bos_token, eos_token;                   // as the template's variables
+  std::string card;                                   // JSON text of the model's facts, at most kMaxCardBytes
 };
 
 struct Service {

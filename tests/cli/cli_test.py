@@ -168,25 +168,198 @@ def test_bad_byte_sizes_are_told_with_what_is_expected(text: str) -> None:
 # --- inspect --------------------------------------------------------------------------------------------------------
 
 
-def test_inspect_tells_the_facts_of_the_demo() -> None:
-    facts = json.loads(paro("inspect", DEMO, "--json").stdout)
-    assert facts["architecture"] == "gemma4_text" and facts["layers"] == 6
-    assert facts["layers by kind"] == {"full_attention": 2, "sliding_attention": 4}
-    assert facts["experts"] == {"of a layer": 32, "used by a token": 4}
-    assert facts["vocabulary"] == 3072 and facts["context"] == 4096 and facts["hidden size"] == 256
-    assert facts["tools"] and facts["thinking"] and facts["bos token"] == "<bos>"
-    assert facts["stop tokens"] == [1, 106, 50]
-    parts = {(part["part"], part["format"]): part["bytes"] for part in facts["parts"]}
-    assert parts["experts", "INT4"] > parts["attention", "INT4"] > 0
-    assert sum(parts.values()) == facts["stored"]["bytes"]
-    text = paro("inspect", DEMO).stdout
-    assert "gemma4_text" in text and "experts" in text and "INT4" in text
+INT4_SUFFIXES = (".qweight", ".qzeros", ".scales", "theta", "pairs", "channel_scales")
+
+
+def stored_tensors(model: Path) -> dict[str, tuple[str, int]]:
+    """name -> dtype and bytes, from the headers of all files"""
+    tensors = {}
+    for file in model.glob("model*.safetensors"):
+        with file.open("rb") as stream:
+            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                begin, end = tensor["data_offsets"]
+                tensors[name] = (tensor["dtype"], end - begin)
+    return tensors
+
+
+def part_of(name: str, dtype: str) -> tuple[str, str]:
+    if "norm" in name or name.endswith(("layer_scalar", "router.scale", "per_expert_scale")):
+        return "norms and scales", dtype
+    modules = {"experts": ".experts.", "router": ".router.", "attention": ".self_attn.", "dense layers": ".mlp.",
+               "embedding": "embed_tokens."}
+    part = next(part for part, module in modules.items() if module in name)
+    return part, "INT4" if name.endswith(INT4_SUFFIXES) else dtype
+
+
+def inspected(model: Path) -> dict:
+    return json.loads(paro("inspect", model, "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def demo_card() -> dict:
+    return inspected(DEMO)
+
+
+def test_inspect_tells_the_facts_of_the_demo(demo_card: dict) -> None:
+    assert list(demo_card) == [
+        "architecture", "layers", "layers by kind", "keys and values", "hidden size", "dense width", "query heads",
+        "experts", "vocabulary", "context", "paroquant", "mtp head", "stored", "parts", "skipped", "budget",
+        "read by a token", "sampling", "stop tokens", "special tokens", "tokenizer", "bos token", "eos token",
+        "pad token", "answer format", "chat template", "tools", "thinking"]
+    config = json.loads((DEMO / "config.json").read_text())
+    text, quantization = config["text_config"], config["quantization_config"]
+    kinds = text["layer_types"]
+    assert demo_card["architecture"] == text["model_type"]
+    assert demo_card["layers"] == text["num_hidden_layers"] == len(kinds)
+    assert demo_card["layers by kind"] == {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+    assert demo_card["keys and values"] == [
+        {"layers": kinds.count("full_attention"), "keys": "1 heads of 128, whole context"},
+        {"layers": kinds.count("sliding_attention"), "keys": "2 heads of 64, window 256"}]
+    assert demo_card["experts"] == {"of a layer": text["num_experts"], "used by a token": text["top_k_experts"]}
+    for fact, key in {"hidden size": "hidden_size", "dense width": "intermediate_size", "vocabulary": "vocab_size",
+                      "query heads": "num_attention_heads", "context": "max_position_embeddings"}.items():
+        assert demo_card[fact] == text[key], fact
+    assert demo_card["paroquant"] == {key: quantization[key] for key in ("bits", "group_size", "krot")}
+    assert demo_card["mtp head"] == "none" and demo_card["skipped"] == []
+    printed = paro("inspect", DEMO).stdout
+    for fact in demo_card:
+        assert f"\n{fact} " in f"\n{printed}" or f"\n{fact}\n" in printed, fact
+    assert "gemma4_text" in printed and "INT4" in printed and "<turn|>" in printed
+
+
+def test_inspect_sums_the_parts_of_the_files(demo_card: dict) -> None:
+    tensors = stored_tensors(DEMO)
+    assert demo_card["stored"] == {"tensors": len(tensors), "files": 2, "bytes": sum(n for _, n in tensors.values())}
+    expected: dict[tuple[str, str], list[int]] = {}
+    for name, (dtype, n_bytes) in tensors.items():
+        sums = expected.setdefault(part_of(name, dtype), [0, 0])
+        sums[0] += 1
+        sums[1] += n_bytes
+    parts = {(p["part"], p["format"]): [p["tensors"], p["bytes"]] for p in demo_card["parts"]}
+    assert parts == expected
+    assert {("experts", "INT4"), ("attention", "INT4"), ("embedding", "F16")} <= set(parts)
+    sizes = [p["bytes"] for p in demo_card["parts"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_inspect_tells_what_the_text_is_made_of(demo_card: dict) -> None:
+    tokens = json.loads((DEMO / "tokenizer.json").read_text())
+    names = json.loads((DEMO / "tokenizer_config.json").read_text())
+    generation = json.loads((DEMO / "generation_config.json").read_text())
+    text_of = {t["id"]: t["content"] for t in tokens["added_tokens"]}
+    id_of = {text: i for i, text in text_of.items()}
+    uses: dict[int, list[str]] = {}
+    for use in ("bos", "eos", "pad"):
+        assert demo_card[f"{use} token"] == names[f"{use}_token"]
+        uses.setdefault(id_of[names[f"{use}_token"]], []).append(use)
+    for i in generation["eos_token_id"]:
+        uses.setdefault(i, []).append("stop")
+    assert demo_card["special tokens"] == [{"id": i, "text": text_of[i], "use": uses[i]} for i in sorted(uses)]
+    assert demo_card["stop tokens"] == generation["eos_token_id"]
+    assert demo_card["sampling"] == {key: pytest.approx(generation[key]) for key in ("temperature", "top_k", "top_p")}
+    assert demo_card["tokenizer"]["tokens"] == 3072 and demo_card["tokenizer"]["bytes"] > 3072
+    assert demo_card["answer format"] == "gemma4"
+    assert demo_card["chat template"] is demo_card["tools"] is demo_card["thinking"] is True
+
+
+def test_template_features_are_those_of_the_template(tmp_path: Path) -> None:
+    model = copy_of(DEMO, tmp_path / "model")
+    (model / "chat_template.jinja").write_text("{% if tools %}{{ tools }}{% endif %}")
+    card = inspected(model)
+    assert card["chat template"] is card["tools"] is True and card["thinking"] is False
+    (model / "chat_template.jinja").unlink()
+    card = inspected(model)
+    assert card["chat template"] is card["tools"] is card["thinking"] is False
+
+
+def test_a_token_that_would_steer_the_terminal_is_quoted(tmp_path: Path) -> None:
+    model = copy_of(DEMO, tmp_path / "model")
+    names = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps({**names, "bos_token": "\x1b[2J"}))
+    assert inspected(model)["bos token"] == "\x1b[2J"
+    printed = paro("inspect", model).stdout
+    assert "\x1b" not in printed and "u001b[2J" in printed
+
+
+def test_the_budgets_of_the_card_are_the_limits_of_a_plan(demo_card: dict) -> None:
+    budget = demo_card["budget"]
+    assert budget["backend"].startswith("cpu (")
+    smallest, resident = budget["smallest bytes"], budget["all resident bytes"]
+    whole = json.loads(paro("plan", DEMO, "--json", "--memory-budget", "100GiB").stdout)
+    assert whole["plan_bytes"] == resident and "fitting" not in whole
+    assert "fitting" in json.loads(paro("plan", DEMO, "--json", "--memory-budget", resident - 1).stdout)
+    least = json.loads(paro("plan", DEMO, "--json", "--memory-budget", smallest).stdout)
+    assert least["fits"] and least["plan_bytes"] <= smallest < resident
+    assert not json.loads(paro("plan", DEMO, "--json", "--memory-budget", smallest - 1, code=FAILED).stdout)["fits"]
+
+
+def test_a_token_reads_what_bench_counts(demo_card: dict) -> None:
+    read = demo_card["read by a token"]
+    figures = json.loads(paro("bench", DEMO, "--json", "--prompt-tokens", 1, "--decode-tokens", 1,
+                              "--repetitions", 1).stdout)
+    assert figures["decode"][0]["bytes_per_token"] == pytest.approx(read["bytes"], abs=2)  # from an empty context
+    assert read["bytes"] == pytest.approx(read["dense bytes"] + read["expert bytes"], abs=1)
+    # Experts keep their four bits, and a token reads the share of them that it uses.
+    stored = sum(n for name, (_, n) in stored_tensors(DEMO).items() if ".experts." in name and name.endswith(".qweight"))
+    used = stored * demo_card["experts"]["used by a token"] / demo_card["experts"]["of a layer"]
+    assert used < read["expert bytes"] < 1.35 * used
+    assert 0 < read["dense bytes"] < demo_card["stored"]["bytes"] - stored
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in GOLDENS.glob("*/config.json")))
+def test_every_golden_is_inspected_or_refused_by_name(name: str, tmp_path: Path) -> None:
+    shutil.copy(GOLDENS / name / "config.json", tmp_path)
+    edit_config(tmp_path, model_type="abacus")
+    known = refused("inspect", tmp_path).split("this build runs ")[1].strip().split(", ")
+    assert "gemma4_text" in known
+    config = json.loads((GOLDENS / name / "config.json").read_text())
+    text = config.get("text_config", config)
+    if text["model_type"] not in known:
+        message = refused("inspect", GOLDENS / name)
+        assert f"'{text['model_type']}' is not known" in message and "config.json" in message
+        return
+    card = inspected(GOLDENS / name)
+    assert card["architecture"] == text["model_type"] and card["layers"] == text["num_hidden_layers"]
+    assert card["tokenizer"] == "none" and card["mtp head"] == "none"
+    assert ("experts" in card) == ("num_experts" in text) == (card["read by a token"]["expert bytes"] > 0)
+    tensors = stored_tensors(GOLDENS / name)
+    assert sum(part["bytes"] for part in card["parts"] + card["skipped"]) == sum(n for _, n in tensors.values())
+    assert card["special tokens"] == [{"id": text["pad_token_id"], "use": ["pad"]},
+                                      {"id": text["eos_token_id"], "use": ["eos", "stop"]},
+                                      {"id": text["bos_token_id"], "use": ["bos"]}]
+    assert 0 < card["budget"]["smallest bytes"] < card["budget"]["all resident bytes"]
+
+
+@pytest.mark.parametrize(("declared", "stored", "fact"), [
+    (0, [], "none"),
+    (1, [], "declared, not in the files"),
+    (1, ["mtp.layers.0.weight"], "declared and in the files, not used"),
+    (1, ["model.language_model.mtp.norm.weight"], "declared and in the files, not used"),
+    (0, ["mtp.fc.weight"], "in the files, not declared"),
+])
+def test_inspect_tells_whether_an_mtp_head_is_there(declared: int, stored: list[str], fact: str, tmp_path: Path) -> None:
+    model = copy_of(GOLDENS / "gemma4-moe", tmp_path / "model")
+    edit_config(model, mtp_num_hidden_layers=declared)
+    if stored:
+        tensors = load_file(model / "model.safetensors")
+        save_file({**tensors, **{name: np.zeros((4, 4), np.float16) for name in stored}}, model / "model.safetensors")
+    card = inspected(model)
+    assert card["mtp head"] == fact
+    assert card["skipped"] == [{"why": "multi-token prediction is not used", "tensors": 1, "bytes": 32, "first": name}
+                               for name in stored]
 
 
 def test_inspect_needs_a_config_alone(tmp_path: Path) -> None:
-    shutil.copy(GOLDENS / "gemma4-e2b/config.json", tmp_path)
-    facts = json.loads(paro("inspect", tmp_path, "--json").stdout)
-    assert facts["stored"] == "config.json alone" and facts["tokenizer"] == "none"
+    shutil.copy(GOLDENS / "gemma4-moe/config.json", tmp_path)
+    edit_config(tmp_path, mtp_num_hidden_layers=1)
+    card, whole = inspected(tmp_path), inspected(GOLDENS / "gemma4-moe")
+    assert card == inspected(tmp_path / "config.json")
+    assert card["stored"] == "config.json alone" and card["tokenizer"] == "none" and card["mtp head"] == "declared"
+    assert "parts" not in card and "skipped" not in card
+    for fact in ("layers by kind", "experts", "context", "read by a token", "special tokens"):
+        assert card[fact] == whole[fact], fact
 
 
 def test_inspect_tells_what_is_skipped_and_why(tmp_path: Path) -> None:
@@ -331,6 +504,14 @@ def wait_for(url: str, server: subprocess.Popen, timeout_s: float = 60) -> None:
             time.sleep(0.05)
 
 
+def test_serve_refuses_a_card_that_its_plan_does_not_hold(tmp_path: Path) -> None:
+    model = copy_of(DEMO, tmp_path / "model")
+    generation = json.loads((model / "generation_config.json").read_text())
+    (model / "generation_config.json").write_text(json.dumps({**generation, "eos_token_id": list(range(3000))}))
+    message = refused("serve", model, "--port", 0)
+    assert "expected at most 65536" in message and "stop tokens" in message
+
+
 def test_serve_refuses_an_empty_key() -> None:
     assert "--api-key" in refused("serve", DEMO, "--port", 0, "--api-key", "", code=MISUSED)
 
@@ -349,6 +530,10 @@ def test_serve_serves_and_stops_in_order(sign: signal.Signals) -> None:
         with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
         assert answer["model"] == "small" and "Paris" in answer["choices"][0]["message"]["content"]
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models/small/card",
+                                         headers={"Authorization": "Bearer k1"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert response.read().decode() == paro("inspect", DEMO, "--json").stdout
         assert "address already in use" in refused("serve", DEMO, "--port", port).lower()
         server.send_signal(sign)
         out, log = server.communicate(timeout=30)

@@ -280,7 +280,9 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo80MiB) { EXPECT_EQ(server::planned_bytes({}), int64_t{80} << 20); }
+TEST(ServerOptions, PlanComesTo80MiBAndACard) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{80} << 20) + server::kMaxCardBytes);
+}
 
 TEST_F(Errors, WhatATemplateCannotReadIs400) {
   start();
@@ -329,7 +331,7 @@ TEST_F(Errors, WithoutATemplateChatIs400AndCompletionsWork) {
 TEST_F(Errors, PortInUseSaysWhichAndWhatToDo) {
   start();
   options.port = port();
-  server::ServedModel model{"demo", engine, demo_tokenizer(), nullptr, "", ""};
+  server::ServedModel model{"demo", engine, demo_tokenizer(), nullptr, "", "", "{}"};
   try {
     server::Server second(options, model);
     FAIL() << "two servers on one port";

@@ -43,6 +43,57 @@ TEST_F(Routes, ModelsTellTheWindowOfARequest) {
   EXPECT_EQ(client.get("/v1/models/other").status, 404u);
 }
 
+TEST_F(Routes, CardIsTheTextThatItWasGiven) {
+  start();
+  HttpClient client(port());
+  for (const std::string target : {"/v1/models/demo/card", "/models/demo/card", "/v1/models/d%65mo/card/"}) {
+    const HttpAnswer answer = client.get(target);
+    EXPECT_EQ(answer.status, 200u) << target;
+    EXPECT_EQ(answer.body, card) << target;
+    EXPECT_EQ(answer.fields[field::content_type], "application/json");
+  }
+  EXPECT_EQ(client.get("/v1/models/demo").json().at("object"), "model");
+}
+
+TEST_F(Routes, CardOfAnotherModelIs404) {
+  start();
+  HttpClient client(port());
+  for (const std::string target : {"/v1/models/other/card", "/models/other/card"}) {
+    const HttpAnswer answer = client.get(target);
+    EXPECT_EQ(answer.status, 404u) << target;
+    EXPECT_EQ(error_code_of(answer), "model_not_found");
+    EXPECT_NE(answer.body.find("'other'"), std::string::npos) << answer.body;
+  }
+  for (const std::string target : {"/models/card", "/models//card", "/models/demo/cards", "/models/demo/card/card"})
+    EXPECT_EQ(client.get(target).status, 404u) << target;
+}
+
+TEST_F(Routes, CardIsOnlyRead) {
+  start();
+  for (const std::string target : {"/v1/models/demo/card", "/models/demo/card"}) {
+    const HttpAnswer answer = HttpClient(port()).post(target, "{}");
+    EXPECT_EQ(answer.status, 405u) << target;
+    EXPECT_EQ(answer.fields[field::allow], "GET, HEAD, OPTIONS");
+  }
+}
+
+TEST_F(Routes, CardNeedsTheKey) {
+  options.api_keys = {"secret"};
+  start();
+  HttpClient client(port());
+  EXPECT_EQ(client.get("/v1/models/demo/card").status, 401u);
+  EXPECT_EQ(client.get("/v1/models/demo/card", {{"X-Api-Key", "secret"}}).body, card);
+}
+
+TEST_F(Routes, ModelWhoseIdEndsLikeACardHasOneAllTheSame) {
+  model_id = "org/demo/card";
+  start();
+  HttpClient client(port());
+  EXPECT_EQ(client.get("/v1/models/org/demo/card").json().at("id").as_string(), model_id);
+  EXPECT_EQ(client.get("/v1/models/org/demo/card/card").body, card);
+  EXPECT_EQ(client.get("/v1/models/org/demo").status, 404u);
+}
+
 TEST_F(Routes, HeadIsGetWithoutItsBody) {
   start();
   HttpClient client(port());

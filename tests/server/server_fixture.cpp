@@ -38,8 +38,8 @@ ServerTest::~ServerTest() {
 }
 
 void ServerTest::start() {
-  server::ServedModel model{"demo",  engine, demo_tokenizer(), has_template ? &demo_template() : nullptr,
-                            "<bos>", "<eos>"};
+  server::ServedModel model{model_id, engine, demo_tokenizer(), has_template ? &demo_template() : nullptr, "<bos>",
+                            "<eos>",  card};
   server_ = std::make_unique<server::Server>(options, model);
   thread_ = std::thread([this] { server_->run(); });
 }

@@ -23,7 +23,7 @@ class ServerTest : public testing::Test {
   ServerTest();
   ~ServerTest() override;
 
-  void start();  // after `options` and `engine` are set
+  void start();  // after the members below are set
   void stop();   // and waits for run() to return
   int port() const { return server_->port(); }
   server::Server& running() { return *server_; }
@@ -38,6 +38,8 @@ class ServerTest : public testing::Test {
 
   FakeEngine engine;
   server::ServerOptions options;
+  std::string model_id = "demo";
+  std::string card = R"({"architecture": "gemma4_text", "layers": 6})";
   bool has_template = true;
 
  private:
