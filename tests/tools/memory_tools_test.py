@@ -59,7 +59,8 @@ def test_where_no_group_has_a_limit_the_reason_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "files", "limits", "usage"), [
-    (1, {"memory.max_usage_in_bytes": "700\n", "memory.failcnt": "3\n", "memory.memsw.limit_in_bytes": "9",
+    (1, {"memory.max_usage_in_bytes": "700\n", "memory.failcnt": "1\n", "memory.memsw.failcnt": "2\n",
+         "memory.memsw.limit_in_bytes": "9",
          "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"},
      {"memory.limit_in_bytes": "1000", "memory.memsw.limit_in_bytes": "1000"}, cgroup.Usage(700, 3, 2)),
     (2, {"memory.peak": "700\n", "memory.swap.max": "max", "memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n"},

@@ -82,8 +82,8 @@ class MemoryGroup:
             events = numbers_of((self.path / "memory.events").read_text())
             return Usage(self._number("memory.peak"), events["max"], events["oom_kill"])
         control = numbers_of((self.path / "memory.oom_control").read_text())
-        return Usage(self._number("memory.max_usage_in_bytes"), self._number("memory.failcnt") or 0,
-                     control.get("oom_kill", 0))
+        hits = sum(self._number(name) or 0 for name in ("memory.failcnt", "memory.memsw.failcnt"))
+        return Usage(self._number("memory.max_usage_in_bytes"), hits, control.get("oom_kill", 0))
 
     def remove(self) -> None:
         """Once its processes have ended, which the system may see a little late."""

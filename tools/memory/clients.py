@@ -265,9 +265,12 @@ class Load:
     def large_body(self, random: Random) -> str:
         """Up to as much as the server reads of one request; several at once are more than it reads of all."""
         n_bytes = random.randrange(1 << 20, MOST_BODY_BYTES)
-        body = {"prompt": "word " * (n_bytes // 5) if random.random() < 0.5 else [7] * (n_bytes // 3), "max_tokens": 1}
+        words = "word " * (n_bytes // 5)
+        path, body = random.choice([
+            (COMPLETIONS, {"prompt": words}), (COMPLETIONS, {"prompt": [7] * (n_bytes // 3)}),
+            (CHAT, {"messages": [{"role": "user", "content": words}]})])
         try:
-            with posted(self.base, COMPLETIONS, body) as response:
+            with posted(self.base, path, body) as response:
                 code = json.load(response).get("error", {}).get("code")
                 if (response.status, code) not in {(400, "context_length_exceeded"), (413, "request_too_large")}:
                     raise Wrong(f"a body of {n_bytes} bytes: {response.status} {code}")
