@@ -71,13 +71,13 @@ bench-peers: build $(PEERS)/venv/.installed
 	  $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)') $(if $(PEER_BATCHED_ARGS),--peer-batched-args='$(PEER_BATCHED_ARGS)')
 	$(PEERS)/venv/bin/python tools/peers/performance_report.py $(PEERS)/results docs
 
-# PEER=PATH is a llama-bench that is there already.
+# PEER=PATH is a llama-bench that is there already, and PEER_ARGS are the flags with which it maps its file.
 MEMORY = build/memory
 bench-memory: PRESET = release
 bench-memory: build $(PEERS)/venv/.installed
 	$(if $(PEER),,PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp)
 	$(PEERS)/venv/bin/python tools/memory/bench_memory.py build/release/paro $(MEMORY) --threads $(or $(THREADS),2) \
-	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)')
+	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)')
 	$(PEERS)/venv/bin/python tools/memory/memory_report.py $(MEMORY)/results/memory-curve.json docs
 
 soak: PRESET = release

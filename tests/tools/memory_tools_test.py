@@ -63,7 +63,7 @@ def test_where_no_group_has_a_limit_the_reason_is_told(tmp_path: Path) -> None:
          "memory.memsw.limit_in_bytes": "9",
          "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"},
      {"memory.limit_in_bytes": "1000", "memory.memsw.limit_in_bytes": "1000"}, cgroup.Usage(700, 3, 2)),
-    (2, {"memory.peak": "700\n", "memory.swap.max": "max", "memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n"},
+    (2, {"memory.peak": "700\n", "memory.swap.max": "max", "memory.events": "low 0\nmax 3\noom 1\noom_kill 2\n"},
      {"memory.max": "1000", "memory.swap.max": "0"}, cgroup.Usage(700, 3, 2)),
     (2, {"memory.events": "max 0\noom_kill 0\n"}, {"memory.max": "1000"}, cgroup.Usage(None, 0, 0)),
 ])
@@ -133,7 +133,8 @@ def kept_result(**changes) -> soak.Result:
     ({}, ""), ({"group": None, "confined": False}, ""), ({"group": cgroup.Usage(None, 0, 0)}, ""),
     ({"peak_resident_bytes": 91 * MIB}, "91.0 MiB were resident"), ({"peak_resident_bytes": 0}, "did not live"),
     ({"budget_bytes": 89 * MIB}, "exceeds the budget"), ({"group": cgroup.Usage(85 * MIB, 9, 1)}, "ended 1 processes"),
-    ({"group": cgroup.Usage(91 * MIB, 0, 0)}, "group held 91.0 MiB"), ({"plan_bytes": 95 * MIB}, "`paro plan` says 90.0"),
+    ({"group": cgroup.Usage(91 * MIB, 0, 0)}, "group held 91.0 MiB"),
+    ({"plan_bytes": 95 * MIB}, "`paro plan` says 90.0"),
     ({"outcomes": {"answered": 1, "left": 1, "too large": 1}}, "no request was refused"),
 ])
 def test_broken_promises_are_told(changes: dict, problem: str) -> None:
@@ -181,14 +182,15 @@ def run(slots: int, decode: tuple[float, ...], read_bytes: float, prefill: float
 
 
 def kept() -> dict:
-    """A step of 50 ms in memory. With a quarter of the experts 0.2 GB are read, which takes 100 ms, and the step 125 ms."""
+    """A step of 50 ms in memory. With a quarter of the experts 0.2 GB are read in 100 ms, and the step takes 125 ms."""
     peer = {"limit_bytes": 2**32, "gguf_bytes": 6e9, "confined": True, "command": "llama-bench",
             "figures": [{"n_prompt": 512, "n_gen": 0, "avg_ts": 30.0}, {"n_prompt": 0, "n_gen": 32, "avg_ts": 2.0}]}
     return {"machine": {"processors": 2, "memory_bytes": 2**34, "kernel": "6.1", "commit": "abc"},
             "geometry": "a geometry", "checkpoint_bytes": 5e9,
             "runs": [run(100, (20, 21), 0, 100, 0), run(25, (8, 9), 2e8, 64, 4e9),
                      run(100, (19,), 0, 100, 0), run(25, (7,), 2e8, 64, 4e9)],
-            "peer_runs": [peer]}
+            "peer_runs": [peer, {**peer, "limit_bytes": 2**33,
+                                 "figures": [{**figure, "avg_ts": 40.0} for figure in peer["figures"]]}]}
 
 
 def test_steps_are_held_against_disk_and_processor() -> None:
@@ -214,6 +216,7 @@ def test_the_section_has_figures_and_targets() -> None:
     assert "| 100 % | 10.0 | 20.0 (19.0 to 21.0) | 100 (100 to 100) | 100 % | 0 | 1.00 × |" in text
     assert "| 25 % | 2.5 | 8.0 (7.0 to 9.0) | 64.0 (64.0 to 64.0) | 25 % | 200 | 1.25 × |" in text
     assert "| llama.cpp, mmap | 4.0 | 2.0 (2.0 to 2.0) | 30.0 (30.0 to 30.0) |" in text
+    assert "| llama.cpp, mmap | 8.0 | 40.0 (40.0 to 40.0) | 40.0 (40.0 to 40.0) |" in text
     assert "with 25 % in memory | 1.25 × | yes |" in text and "with 25 % in memory | 25 % | no |" in text
     assert "in the same memory | 4.0 × | yes |" in text
     assert text.count("paro bench 25") == 1 and "**" not in text
@@ -237,7 +240,7 @@ def test_the_chart_has_a_point_of_each_budget() -> None:
     assert {"paro", "bound of disk and processor", "llama.cpp, mmap", "100 %", "25 %"} <= words
     circles = [(float(c.get("cx")), float(c.get("cy"))) for c in chart.iter(f"{SVG}circle")]
     # Both axes begin at 0: 10 GiB and 2.5, 20 tokens/s and 8.
-    (x1, y1), (x2, y2), _ = circles
+    (x1, y1), (x2, y2), _, _ = circles
     bottom = line_chart.HEIGHT - line_chart.BOTTOM
     assert (x2 - line_chart.LEFT) / (x1 - line_chart.LEFT) == pytest.approx(0.25, abs=0.01)
     assert (bottom - y2) / (bottom - y1) == pytest.approx(0.4, abs=0.01)

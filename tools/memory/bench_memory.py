@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures tokens per second over the experts that are in memory, and llama.cpp beside it; keeps the figures as JSON.
 
-usage: bench_memory.py PARO FOLDER [--threads N] [--quick] [--peer LLAMA_BENCH]
+usage: bench_memory.py PARO FOLDER [--threads N] [--quick] [--peer LLAMA_BENCH] [--peer-args FLAGS]
 
-FOLDER (build/memory) gets a checkpoint of twelve layers of Gemma 4 26B-A4B geometry (5 GB), a GGUF file of the same geometry
-and results/. Every run is a program of its own, in a control group, with its files out of the page cache; runs of all budgets
-take turns. memory_report.py writes docs/memory.md from what is kept.
+FOLDER (build/memory) gets a checkpoint of twelve layers of Gemma 4 26B-A4B geometry (5 GB), a GGUF file of the same
+geometry, and results/. Every run is a program of its own, in a control group, with its files out of the page cache; all
+budgets take turns. memory_report.py writes docs/memory.md from what is kept.
 """
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ PEER_SHARE = 0.25  # whose plan bounds the peer
 PROMPT_TOKENS, DECODE_TOKENS = 512, 32
 SLACK_BYTES = 32 << 20
 PROBE_BYTES = (1 << 30) + (32 << 20)  # what paro bench takes for probes of memory, disk and processor
+PEER_WORK_BYTES = 1 << 30  # of llama.cpp beside its file
 RUN_TIMEOUT_S = 3600
+PEER_ARGUMENTS = "-lm mmap --repack 0"  # weights that are repacked are copies, which a system cannot drop and map again
 RESULTS = "memory-curve.json"
 
 
@@ -72,12 +74,16 @@ class MemoryBench:
             new.rename(out)
         return out
 
-    def peer(self, program: Path) -> dict:
-        """llama-bench with its file mapped, in the memory of paro's plan."""
+    def peer_limits(self) -> list[int]:
+        """The memory of paro's plan, and enough for all of the file."""
+        return [self.plan_bytes(slots_for(self.model, PEER_SHARE)) + SLACK_BYTES,
+                self.gguf().stat().st_size + PEER_WORK_BYTES]
+
+    def peer(self, program: Path, arguments: str, limit: int) -> dict:
+        """llama-bench with its file mapped."""
         gguf = self.gguf()
-        command = [str(program), "-m", str(gguf), "-mmp", "1", "-p", str(PROMPT_TOKENS), "-n", str(DECODE_TOKENS), "-t",
-                   str(self.threads), "-r", "1", "-o", "json"]
-        limit = self.plan_bytes(slots_for(self.model, PEER_SHARE)) + SLACK_BYTES
+        command = [str(program), "-m", str(gguf), *shlex.split(arguments), "-p", str(PROMPT_TOKENS), "-n",
+                   str(DECODE_TOKENS), "-t", str(self.threads), "-r", "1", "-o", "json"]
         figures, confined = bounded(command, [gguf], limit)
         return {"limit_bytes": limit, "gguf_bytes": gguf.stat().st_size, "confined": confined,
                 "command": shlex.join(command), "figures": figures}
@@ -107,6 +113,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every budget once instead of three times three")
     parser.add_argument("--peer", type=Path, help="llama-bench",
                         default=ROOT / "build/peers/llama.cpp/bin/llama-bench")
+    parser.add_argument("--peer-args", default=PEER_ARGUMENTS, help="flags with which it maps its file")
     arguments = parser.parse_args()
     if not arguments.peer.exists():
         parser.error(f"{arguments.peer} is missing: tools/peers/build_llama_cpp.sh build/peers/llama.cpp")
@@ -115,7 +122,7 @@ def main() -> None:
                   "checkpoint_bytes": sum(file.stat().st_size for file in bench.files), "runs": [], "peer_runs": []}
     for _ in range(bench.n_runs):
         kept["runs"] += [bench.bench(slots) for slots in bench.slots()]
-        kept["peer_runs"].append(bench.peer(arguments.peer))
+        kept["peer_runs"] += [bench.peer(arguments.peer, arguments.peer_args, limit) for limit in bench.peer_limits()]
     file = arguments.folder / "results" / RESULTS
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(kept, indent=1) + "\n")

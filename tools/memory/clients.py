@@ -1,7 +1,7 @@
 """The load of many clients at once: what they ask, how they leave, and what they have to be told.
 
-A request that was admitted has to end as promised, one that can never fit gets 400, and a full queue 503. Probes are greedy
-requests whose answers have to be the same whoever else is served.
+A request that was admitted has to end as promised, one that can never fit gets 400, and a full queue 503. Probes are
+greedy requests whose answers have to be the same whoever else is served.
 """
 from __future__ import annotations
 

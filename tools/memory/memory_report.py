@@ -103,11 +103,22 @@ def curve_of(kept: dict) -> Curve:
                  {"median": median(disk), "min": min(disk), "max": max(disk)})
 
 
-def peer_samples(kept: dict) -> tuple[dict, dict]:
-    """Of decoding and of prefill."""
-    entries = [entry for run in kept["peer_runs"] for entry in run["figures"]]
-    return (pooled({"samples": [e["avg_ts"]]} for e in entries if e["n_gen"] > 0),
-            pooled({"samples": [e["avg_ts"]]} for e in entries if e["n_gen"] == 0))
+@dataclass(frozen=True)
+class Peer:
+    """All runs under one limit."""
+    limit_bytes: int
+    decode: dict
+    prefill: dict
+
+
+def peers_of(kept: dict) -> list[Peer]:
+    """The tightest limit first."""
+    found = []
+    for limit in sorted({run["limit_bytes"] for run in kept["peer_runs"]}):
+        entries = [entry for run in kept["peer_runs"] if run["limit_bytes"] == limit for entry in run["figures"]]
+        found.append(Peer(limit, pooled({"samples": [e["avg_ts"]]} for e in entries if e["n_gen"] > 0),
+                          pooled({"samples": [e["avg_ts"]]} for e in entries if e["n_gen"] == 0)))
+    return found
 
 
 def gib(n_bytes: float) -> str:
@@ -125,18 +136,16 @@ def curve_table(curve: Curve) -> str:
 
 
 def peer_table(kept: dict, curve: Curve) -> str:
-    budget = curve.nearest(TARGET_SHARE)
-    decode, prefill = peer_samples(kept)
-    limit = gib(kept["peer_runs"][0]["limit_bytes"])
-    return table(["program", "memory, GiB", "tokens/s", "prompt tokens/s"],
-                 [["paro", limit, spread(budget.decode), spread(budget.prefill)],
-                  ["llama.cpp, mmap", limit, spread(decode), spread(prefill)]])
+    budget, peers = curve.nearest(TARGET_SHARE), peers_of(kept)
+    rows = [["paro", gib(peers[0].limit_bytes), spread(budget.decode), spread(budget.prefill)]]
+    rows += [["llama.cpp, mmap", gib(peer.limit_bytes), spread(peer.decode), spread(peer.prefill)] for peer in peers]
+    return table(["program", "memory, GiB", "tokens/s", "prompt tokens/s"], rows)
 
 
 def targets_table(kept: dict, curve: Curve) -> str:
     budget = curve.nearest(TARGET_SHARE)
     over_bound, of_disk = curve.over_bound(budget), curve.of_disk(budget)
-    over_peer = budget.decode["median"] / peer_samples(kept)[0]["median"]
+    over_peer = budget.decode["median"] / peers_of(kept)[0].decode["median"]
 
     def verdict(met: bool) -> str:
         return "yes" if met else "no"
@@ -177,13 +186,13 @@ def section(kept: dict, curve: Curve) -> str:
     commands = dict.fromkeys(run["command"] for run in kept["runs"] + kept["peer_runs"])
     return "\n".join([
         "![tokens per second over memory](memory-curve.svg)\n",
-        f"Medians of {n_samples} repetitions (least to most); a run finds nothing of its files in the page cache. The least "
-        "possible time of a token is the longer of two: what it takes with all experts in memory, and what the disk takes "
-        "for the experts that are read. A router of random weights asks for all experts alike, so that as many are found as "
-        "fit; a trained one has favourites.\n",
+        f"Medians of {n_samples} repetitions (least to most); a run finds nothing of its files in the page cache. The "
+        "least possible time of a token is the longer of two: what it takes with all experts in memory, and what the disk "
+        "takes for the experts that are read. A router of random weights asks for all experts alike, so that as many are "
+        "found as fit; a trained one has favourites.\n",
         *warnings(kept), curve_table(curve),
-        "In a control group of the same size:\n", peer_table(kept, curve), targets_table(kept, curve),
-        machine_table(kept, curve), "```sh\n" + "\n".join(commands) + "\n```\n"])
+        "Beside llama.cpp, in a control group of the same size, and in one that holds all of its file:\n",
+        peer_table(kept, curve), targets_table(kept, curve), machine_table(kept, curve), "```sh\n" + "\n".join(commands) + "\n```\n"])
 
 
 def chart(kept: dict, curve: Curve) -> str:
@@ -196,11 +205,12 @@ def chart(kept: dict, curve: Curve) -> str:
     def least(b: Budget) -> tuple[float, float, float]:
         return (1 / curve.bound_s(b),) * 3
 
-    peer = peer_samples(kept)[0]
-    limit = kept["peer_runs"][0]["limit_bytes"] / GIB
+    peers = [Point(peer.limit_bytes / GIB, peer.decode["median"], peer.decode["min"], peer.decode["max"])
+             for peer in peers_of(kept)]
     return line_chart("Tokens per second over memory", "GiB of memory; at each point: experts that it holds", "tokens/s",
-                      [Line("paro", points(measured)), Line("bound of disk and processor", points(least), is_dashed=True),
-                       Line("llama.cpp, mmap", [Point(limit, peer["median"], peer["min"], peer["max"])])])
+                      [Line("paro", points(measured)),
+                       Line("bound of disk and processor", points(least), is_dashed=True),
+                       Line("llama.cpp, mmap", peers)])
 
 
 def with_section(page: str, new: str) -> str:

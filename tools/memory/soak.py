@@ -4,8 +4,8 @@
 usage: soak.py PARO [--minutes 30] [--quick] [--folder build/memory] [--clients 16]
 
 Serves a model whose experts (3.4 GB) dwarf the slack with all, half, a quarter and a tenth of them in memory, each in a
-control group of its plan and 32 MiB; then the demo model without slack, at every budget down to its smallest. Fails unless
-every promise was kept, and keeps what it saw in FOLDER/soak.json.
+control group of its plan and 32 MiB; then the demo model without slack, at every budget down to its smallest. Fails
+unless every promise was kept, and keeps what it saw in FOLDER/soak.json.
 """
 from __future__ import annotations
 
@@ -150,7 +150,8 @@ def broken_promises(result: Result, planned_bytes: int) -> list[str]:
     if result.group and result.group.n_oom_kills:
         found.append(f"the system ended {result.group.n_oom_kills} processes for memory")
     if result.group and (result.group.peak_bytes or 0) > result.plan_bytes:
-        found.append(f"the control group held {mib(result.group.peak_bytes or 0)}, the plan is {mib(result.plan_bytes)}")
+        held = mib(result.group.peak_bytes or 0)
+        found.append(f"the control group held {held}, the plan is {mib(result.plan_bytes)}")
     found += [f"no request was {outcome}" for outcome in OUTCOMES if not result.outcomes.get(outcome)]
     return found
 
