@@ -5,6 +5,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "peers"))
 
@@ -28,7 +29,7 @@ class Point:
 class Line:
     name: str
     points: list[Point]
-    is_dashed: bool = False
+    style: Literal["line", "dashes", "points"] = "line"  # dashes have no points, points are not joined
 
 
 def ticks(most: float) -> list[float]:
@@ -65,11 +66,12 @@ def line_chart(title: str, x_axis: str, y_axis: str, lines: list[Line]) -> str:
         parts.append(f'<rect x="{legend:.1f}" y="34" width="12" height="12" fill="{colour}"/>')
         parts.append(text(legend + 17, 44, line.name))
         legend += 17 + 7 * len(line.name) + 20
-        path = " ".join(f"{x_of(p.x):.1f},{y_of(p.y):.1f}" for p in line.points)
-        dashes = ' stroke-dasharray="5 4"' if line.is_dashed else ""
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
+        if line.style != "points":
+            path = " ".join(f"{x_of(p.x):.1f},{y_of(p.y):.1f}" for p in line.points)
+            dashes = ' stroke-dasharray="5 4"' if line.style == "dashes" else ""
+            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
         for p in line.points:
-            if not line.is_dashed:
+            if line.style != "dashes":
                 parts += [stroke(x_of(p.x), y_of(p.low), x_of(p.x), y_of(p.high), f'stroke="{colour}"'),
                           f'<circle cx="{x_of(p.x):.1f}" cy="{y_of(p.y):.1f}" r="4" fill="{colour}"/>']
             if p.label:

@@ -186,13 +186,14 @@ def section(kept: dict, curve: Curve) -> str:
     commands = dict.fromkeys(run["command"] for run in kept["runs"] + kept["peer_runs"])
     return "\n".join([
         "![tokens per second over memory](memory-curve.svg)\n",
-        f"Medians of {n_samples} repetitions (least to most); a run finds nothing of its files in the page cache. The "
-        "least possible time of a token is the longer of two: what it takes with all experts in memory, and what the disk "
-        "takes for the experts that are read. A router of random weights asks for all experts alike, so that as many are "
-        "found as fit; a trained one has favourites.\n",
+        f"Medians of {n_samples} repetitions (least to most); a run finds nothing of its files in the page cache. "
+        "The least possible time of a token is the longer of two: what it takes with all experts in memory, and what "
+        "the disk takes for the experts that are read. A router of random weights asks for all experts alike, so that as "
+        "many are found as fit; a trained one has favourites.\n",
         *warnings(kept), curve_table(curve),
         "Beside llama.cpp, in a control group of the same size, and in one that holds all of its file:\n",
-        peer_table(kept, curve), targets_table(kept, curve), machine_table(kept, curve), "```sh\n" + "\n".join(commands) + "\n```\n"])
+        peer_table(kept, curve), targets_table(kept, curve), machine_table(kept, curve),
+        "```sh\n" + "\n".join(commands) + "\n```\n"])
 
 
 def chart(kept: dict, curve: Curve) -> str:
@@ -207,10 +208,10 @@ def chart(kept: dict, curve: Curve) -> str:
 
     peers = [Point(peer.limit_bytes / GIB, peer.decode["median"], peer.decode["min"], peer.decode["max"])
              for peer in peers_of(kept)]
-    return line_chart("Tokens per second over memory", "GiB of memory; at each point: experts that it holds", "tokens/s",
+    return line_chart("Tokens per second over memory", "GiB of memory; at each point: experts in it", "tokens/s",
                       [Line("paro", points(measured)),
-                       Line("bound of disk and processor", points(least), is_dashed=True),
-                       Line("llama.cpp, mmap", peers)])
+                       Line("bound of disk and processor", points(least), "dashes"),
+                       Line("llama.cpp, mmap", peers, "points")])
 
 
 def with_section(page: str, new: str) -> str:
