@@ -297,9 +297,15 @@ class Resident final : public ExpertSource {
       backend().pack(spec, ExpertPart::down, down.piece, packed_.data() + e * bytes_);
     }
   }
-  const std::byte* acquire(int, int expert) override { return packed_.data() + expert % n_packed_ * bytes_; }
-  void release(int, int) override {}
-  void hint(int, std::span<const int32_t>) override {}
+  bool is_streamed() const override { return false; }
+  void request(int, std::span<const int32_t>, int64_t) override {}
+  void expect(int, std::span<const int32_t>, int64_t) override {}
+  int hold(int, std::span<int32_t> experts, std::span<const std::byte*> packed) override {
+    const size_t n = std::min(experts.size(), packed.size());
+    for (size_t i = 0; i < n; ++i) packed[i] = packed_.data() + experts[i] % n_packed_ * bytes_;
+    return int(n);
+  }
+  void release(int, std::span<const int32_t>) override {}
   int64_t expert_bytes() const { return bytes_; }
 
  private:
@@ -326,13 +332,18 @@ void moe(benchmark::State& state) {
   const Floats x({n, spec.hidden});
   const Floats y({n, spec.hidden});
   const Floats logits({n, kExperts});
-  const MoeArgs args{x.tensor(), logits.tensor(), experts, kTopK, true, Vector{}, Activation::gelu_tanh, y.tensor()};
-  const Buffer scratch(backend().scratch_bytes(args), "scratch");
+  std::vector<int32_t> chosen(size_t(n * kTopK));
+  const Tensor choice{DType::i32, {n, kTopK}, reinterpret_cast<std::byte*>(chosen.data())};
+  const Floats weights({n, kTopK});
+  const RouteArgs route{logits.tensor(), experts, true, Vector{}, choice, weights.tensor()};
+  const MoeArgs args{x.tensor(), choice, weights.tensor(), experts, Activation::gelu_tanh, y.tensor()};
+  const Buffer scratch(std::max(backend().scratch_bytes(args), backend().scratch_bytes(route)), "scratch");
   std::mt19937 random(3);
   for (auto _ : state) {
     state.PauseTiming();
     for (int64_t i = 0; i < n * kExperts; ++i) logits.tensor().f32()[i] = float(random() % 100000) / 10000;
     state.ResumeTiming();
+    backend().route(route, scratch.bytes());
     backend().moe(args, scratch.bytes());
   }
   count(state, std::min<int64_t>(n * kTopK, kExperts) * source.expert_bytes(),

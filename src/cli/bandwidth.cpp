@@ -69,7 +69,7 @@ StepBytes step_bytes(const ModelRunner& runner, KvCache& cache, const EngineOpti
   const ModelSpec& spec = runner.spec();
   const SafetensorsFiles files = SafetensorsFiles::open(options.model);
   WeightBinder binder(backend, runner.config(), &files, nullptr,
-                      {options.head_type.value_or(backend.default_head_type()), nullptr});
+                      {.head_type = options.head_type.value_or(backend.default_head_type())});
   find_architecture(runner.config()).make(runner.config(), binder);
 
   StepBytes bytes;

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/align.h"
 #include "base/error.h"
 #include "cli/bandwidth.h"
 #include "cli/bench_report.h"
@@ -105,7 +106,7 @@ class Bench final : public Command {
     const PeerWork peer_work{n_prompt_, n_decode_, batches_, n_threads, std::chrono::seconds(compare_timeout_s_)};
     BenchFigures& f = figures_;
     for (const int batch : batches_) {
-      f.decode.push_back({batch, {}, {}});
+      f.decode.push_back({batch, {}, {}, {}});
       if (depth_ > 0) f.at_depth.push_back({batch, {}, {}});
       if (mixed_) f.mixed.push_back({batch, steps.mixed_chunk(batch), {}, {}});
     }
@@ -120,12 +121,20 @@ class Bench final : public Command {
       };
       keep(f.memory_bytes_per_s, memory.bytes_per_s());
       if (integers) keep(f.integer_ops_per_s, integers->ops_per_s());
-      keep(f.prefill_tokens_per_s, n_prompt_ / steps.prefill_seconds(n_prompt_));
+      const auto keep_stream = [&](StreamFigure& stream, const ExpertStats& before, double seconds, int n_steps) {
+        if (counts) stream.add(before, runner.expert_stats(), seconds, n_steps);
+      };
+      ExpertStats before = runner.expert_stats();
+      const double prefill_seconds = steps.prefill_seconds(n_prompt_);
+      keep(f.prefill_tokens_per_s, n_prompt_ / prefill_seconds);
+      keep_stream(f.prefill_stream, before, prefill_seconds, ceil_div(n_prompt_, runner.report().prefill_chunk));
       const int n_tokens = counts ? n_decode_ : std::min(n_decode_, 4);
       std::vector<double> step_seconds;
       for (DecodeFigure& d : f.decode) {
+        before = runner.expert_stats();
         step_seconds.push_back(steps.decode_seconds(d.batch, 0, n_tokens) / n_tokens);
         keep(d.tokens_per_s, d.batch / step_seconds.back());
+        keep_stream(d.stream, before, step_seconds.back() * n_tokens, n_tokens);
       }
       for (size_t k = 0; k < f.at_depth.size(); ++k) {
         DepthFigure& d = f.at_depth[k];
@@ -166,6 +175,8 @@ class Bench final : public Command {
     f.depth = depth_;
     f.stored_bytes = runner.stored_bytes();
     f.load_seconds = runner.load_seconds();
+    f.experts = runner.expert_stats();
+    f.expert_bytes = runner.slot_bytes();
     f.prefill_integer_ops = step_work(runner, runner.cache(), backend, options, n_prompt_, 1).integer_ops;
     const auto bytes = [&](int batch, int context) {
       return step_bytes(runner, runner.cache(), options, batch, context);

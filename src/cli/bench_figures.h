@@ -10,6 +10,7 @@
 #include "cli/bandwidth.h"
 #include "cli/disk_probe.h"
 #include "cli/processor.h"
+#include "engine/memory_report.h"
 
 namespace paro::cli {
 
@@ -28,11 +29,22 @@ class Samples {
   std::vector<double> values_;
 };
 
+// What streaming experts comes to in one measurement; empty where all are resident.
+struct StreamFigure {
+  Samples hit_share;   // of the experts that steps ask for, those that are there
+  Samples missed_mb;   // stored bytes of the others, of a step, in 10^6
+  Samples read_mb;     // the same with guesses that did not come true
+  Samples wait_share;  // of the time, when there is nothing to compute
+
+  void add(const ExpertStats& before, const ExpertStats& after, double seconds, int n_steps);
+};
+
 // One token of each of `batch` sequences a step, from an empty context.
 struct DecodeFigure {
   int batch = 1;
   Samples tokens_per_s;  // of all sequences
   StepBytes step;
+  StreamFigure stream;
 
   double bytes_per_s() const { return step.total() * tokens_per_s.median() / batch; }
 };
@@ -86,7 +98,11 @@ struct BenchFigures {
 
   Samples memory_bytes_per_s;
   Samples integer_ops_per_s;  // empty for a backend without integer products
+  ExpertStats experts;
+  int64_t expert_bytes = 0;  // packed
+
   Samples prefill_tokens_per_s;
+  StreamFigure prefill_stream;
   double prefill_integer_ops = 0;  // of all prompt tokens
   std::vector<DecodeFigure> decode;
   std::vector<DepthFigure> at_depth;

@@ -54,6 +54,10 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--prefill-chunk", prefill_chunk_, "Rows of one step (default: at most 512)")
       ->check(CLI::PositiveNumber)
       ->group(kGroup);
+  app.add_option("--expert-slots", expert_slots_,
+                 "Experts in memory, over all layers; the others stream from disk (default: as many as fit)")
+      ->check(CLI::PositiveNumber)
+      ->group(kGroup);
   app.add_option("--kv-type", kv_type_, "How keys and values are held: f32, f16 or q8")
       ->check(CLI::IsMember(names_of(kKvTypes)))
       ->group(kGroup);
@@ -84,6 +88,8 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
   options.max_context = max_context_;
   options.max_batch = max_batch_;
   options.prefill_chunk = prefill_chunk_;
+  options.expert_slots = expert_slots_;
+  options.max_queue = 1;  // who serves says how many may wait
   options.kv_type = value_of(kKvTypes, kv_type_);
   options.head_type = value_of(kHeadTypes, head_type_);
   return options;

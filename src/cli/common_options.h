@@ -25,6 +25,7 @@ class CommonOptions {
  private:
   std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";
   int max_context_ = 0, max_batch_ = 0, prefill_chunk_ = 0, threads_ = 0;
+  int64_t expert_slots_ = 0;
 };
 
 // The positional MODEL.

@@ -25,6 +25,7 @@ class Plan final : public Command {
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
+    options.max_queue = EngineOptions().max_queue;
     options.other_memory = text_memory(model_);
     options.other_memory.push_back({"server buffers", server::planned_bytes({}), 0});
     const auto backend = common_.make_backend();

@@ -14,6 +14,9 @@ json::object to_json(const MemoryReport& report) {
   json::object out = {
       {"plan_bytes", report.plan_bytes},   {"budget_bytes", report.budget_bytes}, {"fits", report.fits},
       {"max_context", report.max_context}, {"max_batch", report.max_batch},       {"classes", std::move(classes)}};
+  if (report.experts.n_experts > 0) {
+    out["experts"] = {{"total", report.experts.n_experts}, {"slots", report.experts.n_slots}};
+  }
   if (!report.fitting.empty()) out["fitting"] = json::array(report.fitting.begin(), report.fitting.end());
   if (!report.suggestions.empty())
     out["suggestions"] = json::array(report.suggestions.begin(), report.suggestions.end());

@@ -78,6 +78,7 @@ class Serve final : public Command {
       if (key.empty()) throw Error(ErrorKind::usage, "--api-key is empty; give a key, or leave the flag out");
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
+    options.max_queue = EngineOptions().max_queue;
     check_address(server_.host, server_.port);
     const TextModel text = TextModel::load(model_);
     options.other_memory = text.memory();

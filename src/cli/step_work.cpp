@@ -10,7 +10,7 @@ Work step_work(const ModelRunner& runner, KvCache& cache, Backend& backend, cons
                int n_logit_rows) {
   const SafetensorsFiles files = SafetensorsFiles::open(options.model);
   WeightBinder binder(backend, runner.config(), &files, nullptr,
-                      {options.head_type.value_or(backend.default_head_type()), nullptr});
+                      {.head_type = options.head_type.value_or(backend.default_head_type())});
   const auto model = find_architecture(runner.config()).make(runner.config(), binder);
 
   const auto zeros = [](int n) { return std::vector<int32_t>(size_t(n), 0); };

@@ -29,7 +29,11 @@ class BatchEngine final : public Engine {
   ~BatchEngine() override { stop(std::chrono::milliseconds(0)); }
 
   const ModelInfo& info() const override { return info_; }
-  MemoryReport memory() const override { return runner_.report(); }
+  MemoryReport memory() const override {
+    MemoryReport report = runner_.report();
+    report.experts = runner_.expert_stats();
+    return report;
+  }
   EngineStatus status() const override { return {n_active_.load(), n_waiting_.load()}; }
   GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
   void cancel(GenerationId id) override;
@@ -45,6 +49,8 @@ class BatchEngine final : public Engine {
   void drop_cancelled();
   void compose();
   void step();
+  void step_apart(const Error& error);
+  void advance(std::span<const StepRow> rows, std::span<Sequence* const> sequences, const Tensor& logits);
   void take_token(Sequence& sequence, std::span<float> logits);
   void end_active(Sequence& sequence, GenerationEnd end);
   void finish(Sequence& sequence, GenerationEnd end);
@@ -69,7 +75,7 @@ class BatchEngine final : public Engine {
   std::list<SequencePtr> active_;
   std::vector<StepRow> rows_;
   std::vector<Sequence*> in_step_;     // sequences of this step, in the order of their rows
-  std::vector<Sequence*> want_token_;  // those of them whose logits are asked for, in that order
+  std::vector<Sequence*> want_token_;  // of the rows that ran last, those whose logits were asked for
   std::mutex join_mutex_;              // stop() may be called by several threads
   std::thread thread_;
 };
@@ -239,13 +245,11 @@ void BatchEngine::admit() {
 void BatchEngine::compose() {
   rows_.clear();
   in_step_.clear();
-  want_token_.clear();
   for (const SequencePtr& s : active_) {
     if (s->in_prefill()) continue;
     runner_.cache().extend(s->slot, s->n_cached, s->n_cached + 1);
     rows_.push_back({s->last_token, s->n_cached, s->slot, true, exact_logits(s->request.sampling)});
     in_step_.push_back(s.get());
-    want_token_.push_back(s.get());
   }
   int room = runner_.report().prefill_chunk - int(rows_.size());
   for (const SequencePtr& s : active_) {
@@ -257,19 +261,49 @@ void BatchEngine::compose() {
       rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt(), n_exact});
     }
     in_step_.push_back(s.get());
-    if (end == s->n_prompt()) want_token_.push_back(s.get());
     room -= end - begin;
   }
 }
 
 void BatchEngine::step() {
-  const Tensor logits = runner_.run(rows_);
-  for (const StepRow& row : rows_) {
-    Sequence& s =
-        **std::find_if(in_step_.begin(), in_step_.end(), [&](Sequence* other) { return other->slot == row.slot; });
-    s.n_cached = row.position + 1;
+  Tensor logits;
+  try {
+    logits = runner_.run(rows_);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io || in_step_.size() == 1) throw;
+    return step_apart(error);
   }
-  for (Sequence* s : in_step_) {
+  advance(rows_, in_step_, logits);
+}
+
+// Something that the step needs could not be read: each sequence goes on by itself, and those alone fail that need it.
+// A row that runs twice writes the same keys and values to the same places.
+void BatchEngine::step_apart(const Error& error) {
+  log::warn("{}; {} sequences go on one by one", error.message(), in_step_.size());
+  for (Sequence*& s : in_step_) {
+    const auto is_own = [&](const StepRow& row) { return row.slot == s->slot; };
+    const auto begin = std::find_if(rows_.begin(), rows_.end(), is_own);
+    const std::span<const StepRow> rows(begin, std::find_if_not(begin, rows_.end(), is_own));
+    try {
+      const Tensor logits = runner_.run(rows);
+      advance(rows, {&s, 1}, logits);
+    } catch (const Error& own) {
+      if (own.kind() != ErrorKind::io) throw;
+      log::error("{}", own.message());
+      end_active(*s, {.reason = FinishReason::failed, .error = own});
+    }
+  }
+}
+
+// After the rows have run, logits of those that asked for them in their order.
+void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* const> sequences, const Tensor& logits) {
+  want_token_.clear();
+  for (const StepRow& row : rows) {
+    Sequence& s = **std::find_if(sequences.begin(), sequences.end(), [&](Sequence* s) { return s->slot == row.slot; });
+    s.n_cached = row.position + 1;
+    if (row.wants_logits) want_token_.push_back(&s);
+  }
+  for (Sequence* s : sequences) {
     if (s->n_generated == 0) s->listener->on_prefill(s->n_cached, s->n_prompt());
   }
   const int64_t vocab_size = logits.dim(1);

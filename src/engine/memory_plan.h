@@ -1,5 +1,5 @@
-// The plan: every byte that a model will take, known before the first is loaded. Weights are counted by binding the
-// model without memory, the step's arena by running it without memory at the largest step.
+// The plan: every byte that a model will take, known before the first is loaded, and how a plan is made to fit a
+// budget.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,8 @@ namespace paro {
 
 namespace memory_class {
 constexpr const char* kWeights = "weights";
+constexpr const char* kExpertSlots = "expert slots";
+constexpr const char* kExpertStaging = "expert staging";
 constexpr const char* kKvCache = "kv cache";
 constexpr const char* kArena = "step arena";
 constexpr const char* kSampling = "sampling";
@@ -31,20 +33,34 @@ struct MemoryPlan {
   TableType head_type = TableType::int8;
   int max_logit_rows = 0;
   std::optional<KvLayout> kv;
-  int64_t weight_bytes = 0;
+  int64_t weight_bytes = 0;  // without experts that are streamed
   int64_t arena_bytes = 0;
   int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
-
-  int64_t arena_memory_bytes() const { return std::max(arena_bytes, staging_bytes); }
   int64_t sampling_bytes = 0;
+  int64_t slot_bytes = 0;            // of one expert; 0: a dense model
+  int64_t n_expert_slots = 0;        // 0: no expert is streamed
+  int64_t expert_staging_bytes = 0;  // of all threads that stream
   ModelSpec spec;
+
+  bool streams_experts() const { return n_expert_slots > 0; }
+  int64_t expert_slots_bytes() const { return n_expert_slots * slot_bytes; }
+  int64_t arena_memory_bytes() const { return std::max(arena_bytes, staging_bytes); }
 };
 
 // Plans `options.model` on `backend`; `files` null plans from the config alone. What options leave open is fitted to
-// the budget: fewer sequences, then smaller steps, then a shorter context. A plan that does not fit all the same comes
-// back with fits = false and suggestions.
+// the budget, as docs/memory.md says: fewer sequences, then smaller steps, then streamed experts, then a shorter
+// context. A plan that does not fit all the same comes back with fits = false and suggestions.
 MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
                        Backend& backend);
+
+// Between these budgets experts are streamed: the least that the model runs in, and what holds all of it at the sizes
+// that it runs at unless told otherwise.
+struct MemoryBounds {
+  int64_t smallest_bytes = 0;
+  int64_t all_resident_bytes = 0;
+};
+MemoryBounds memory_bounds(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
+                           Backend& backend);
 
 // Error{memory} with the table and what would fit.
 Error plan_refusal(const MemoryReport& report);

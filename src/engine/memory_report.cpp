@@ -22,6 +22,9 @@ std::string format_table(const MemoryReport& report) {
                       report.fits ? "fits" : "does not fit");
   text += fmt::format("  context {} tokens, {} sequences at once, steps of {} rows\n", report.max_context,
                       report.max_batch, report.prefill_chunk);
+  if (const ExpertStats& e = report.experts; e.n_slots < e.n_experts) {
+    text += fmt::format("  {} of {} experts in memory, the others stream from disk\n", e.n_slots, e.n_experts);
+  }
   for (const std::string& change : report.fitting) text += fmt::format("  fitted: {}\n", change);
   for (const std::string& suggestion : report.suggestions) text += fmt::format("  would fit: {}\n", suggestion);
   return text;

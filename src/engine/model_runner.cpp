@@ -28,27 +28,50 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   const MemoryPlan plan = plan_memory(options, config_, &files, *backend_);
   if (!plan.report.fits) throw plan_refusal(plan.report);
   ledger_ = std::make_unique<Ledger>(plan.report);
+  stored_bytes_ = files.n_bytes();
 
   const auto start = std::chrono::steady_clock::now();
-  const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes, Buffer::Pages::untouched);
-  WeightBinder binder(*backend_, config_, &files, weights.data(), {plan.head_type, &experts_});
-  model_ = find_architecture(config_).make(config_, binder);
-  PARO_CHECK(binder.n_bytes() == plan.weight_bytes, "{} bytes bound, {} planned", binder.n_bytes(), plan.weight_bytes);
-  experts_.set(binder.expert_regions(), weights.data());
-  // Stored bytes pass through the memory that steps will use.
-  arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_memory_bytes());
-  load_weights(binder.loads(), files, *backend_, weights, arena_memory_, progress);
+  if (plan.streams_experts()) open_expert_store(plan, files);
+  load(plan, files, progress);
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  stored_bytes_ = files.n_bytes();
 
   cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
                                      ledger_->take(memory_class::kKvCache, plan.kv->n_bytes));
   sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
   max_logit_rows_ = plan.max_logit_rows;
+  slot_bytes_ = plan.slot_bytes;
   rows_.reserve(size_t(plan.report.prefill_chunk));
   logit_rows_.reserve(size_t(max_logit_rows_));
   logit_indices_.reserve(size_t(max_logit_rows_));
   n_exact_.reserve(size_t(max_logit_rows_));
+}
+
+// The model is bound for what its experts are read from alone: when it is bound to be run, the store is there.
+void ModelRunner::open_expert_store(const MemoryPlan& plan, const SafetensorsFiles& files) {
+  WeightBinder binder(*backend_, config_, &files, nullptr, {.stream_experts = true});
+  find_architecture(config_).make(config_, binder);
+  std::vector<File> own_files;
+  for (const File& file : files.files()) own_files.emplace_back(file.path());
+  expert_store_ =
+      std::make_unique<ExpertStore>(binder.expert_regions(), std::move(own_files), *backend_, int(plan.n_expert_slots),
+                                    ledger_->take(memory_class::kExpertSlots, plan.expert_slots_bytes()),
+                                    ledger_->take(memory_class::kExpertStaging, plan.expert_staging_bytes));
+}
+
+void ModelRunner::load(const MemoryPlan& plan, const SafetensorsFiles& files, const LoadProgress& progress) {
+  const auto weights = ledger_->take(memory_class::kWeights, plan.weight_bytes, Buffer::Pages::untouched);
+  WeightBinder::Options options{.head_type = plan.head_type, .experts = &resident_experts_};
+  if (expert_store_) {
+    options.experts = expert_store_.get();
+    options.stream_experts = true;
+  }
+  WeightBinder binder(*backend_, config_, &files, weights.data(), options);
+  model_ = find_architecture(config_).make(config_, binder);
+  PARO_CHECK(binder.n_bytes() == plan.weight_bytes, "{} bytes bound, {} planned", binder.n_bytes(), plan.weight_bytes);
+  if (!expert_store_) resident_experts_.set(binder.expert_regions(), weights.data());
+  // Stored bytes pass through the memory that steps will use.
+  arena_memory_ = ledger_->take(memory_class::kArena, plan.arena_memory_bytes());
+  load_weights(binder.loads(), files, *backend_, weights, arena_memory_, progress);
 }
 
 Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* observer) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/expert_store.h"
 #include "engine/kv_cache.h"
 #include "engine/ledger.h"
 #include "engine/memory_plan.h"
@@ -39,6 +40,8 @@ class ModelRunner {
   const ModelConfig& config() const { return config_; }
   const Backend& backend() const { return *backend_; }
   const MemoryReport& report() const { return ledger_->report(); }
+  int64_t slot_bytes() const { return slot_bytes_; }  // of one packed expert; 0: a dense model
+  ExpertStats expert_stats() const { return expert_store_ ? expert_store_->stats() : report().experts; }
   int max_logit_rows() const { return max_logit_rows_; }
   std::span<std::byte> sampling_scratch() const { return sampling_scratch_; }
 
@@ -58,15 +61,20 @@ class ModelRunner {
     void push(const StepRow& row);
   };
 
+  void open_expert_store(const MemoryPlan& plan, const SafetensorsFiles& files);
+  void load(const MemoryPlan& plan, const SafetensorsFiles& files, const LoadProgress& progress);
+
   std::unique_ptr<Backend> backend_;
   ModelConfig config_;
   std::unique_ptr<Ledger> ledger_;
-  ResidentExperts experts_;
+  ResidentExperts resident_experts_;
+  std::unique_ptr<ExpertStore> expert_store_;  // none where all are resident
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvCache> cache_;
   std::span<std::byte> arena_memory_;
   std::span<std::byte> sampling_scratch_;
   int max_logit_rows_ = 0;
+  int64_t slot_bytes_ = 0;
   int64_t stored_bytes_ = 0;
   double load_seconds_ = 0;
 

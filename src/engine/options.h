@@ -22,6 +22,7 @@ struct EngineOptions {
   int prefill_chunk = 0;                       // rows of one step
   int max_logit_rows = 0;                      // rows of one step that may ask for logits; else max_batch
   int max_queue = 128;                         // requests that wait
+  int64_t expert_slots = 0;                    // experts in memory, over all layers; the others are streamed
   std::optional<KvType> kv_type;
   std::optional<TableType> head_type;
   std::vector<MemoryClass> other_memory;  // what the program holds beside the model: tokenizer, server buffers

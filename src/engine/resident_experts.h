@@ -1,13 +1,14 @@
 // Experts that all lie in the weight memory.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "models/weight_binder.h"
-#include "ops/weights.h"
+#include "ops/expert_source.h"
 
 namespace paro {
 
@@ -22,12 +23,17 @@ class ResidentExperts final : public ExpertSource {
     }
   }
 
-  const std::byte* acquire(int layer, int expert) override {
+  bool is_streamed() const override { return false; }
+  void request(int, std::span<const int32_t>, int64_t) override {}
+  void expect(int, std::span<const int32_t>, int64_t) override {}
+
+  int hold(int layer, std::span<int32_t> experts, std::span<const std::byte*> packed) override {
     const Layer& l = layers_[size_t(layer)];
-    return l.experts + expert * l.expert_bytes;
+    const size_t n = std::min(experts.size(), packed.size());
+    for (size_t i = 0; i < n; ++i) packed[i] = l.experts + experts[i] * l.expert_bytes;
+    return int(n);
   }
-  void release(int, int) override {}
-  void hint(int, std::span<const int32_t>) override {}
+  void release(int, std::span<const int32_t>) override {}
 
  private:
   struct Layer {

@@ -2,6 +2,7 @@
 // the machine has cached alone.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +17,8 @@ namespace paro {
 
 class StoredReader {
  public:
-  explicit StoredReader(const SafetensorsFiles& files);
-
-  const SafetensorsFiles& files() const { return files_; }
+  // `files` stay where they are while it reads.
+  explicit StoredReader(std::span<const File> files);
 
   // Memory that a read of n_bytes wants: whole blocks of the file around it.
   static constexpr int64_t room_bytes(int64_t n_bytes) {
@@ -30,6 +30,22 @@ class StoredReader {
   const std::byte* read(const StoredTensor& tensor, int64_t begin_bytes, int64_t n_bytes,
                         std::span<std::byte> memory) const;
 
+  // Bytes of one of the files.
+  struct Stretch {
+    int file = 0;
+    int64_t offset_bytes = 0;
+    int64_t n_bytes = 0;
+  };
+  // Reads the stretches of a matrix (codes, scales, zeros), those that lie close to each other by one read, and returns
+  // where each begins: at addresses of four bytes.
+  using Stretches = std::array<Stretch, 3>;
+  std::array<const std::byte*, 3> read(const Stretches& stretches, std::span<std::byte> memory) const;
+  static constexpr int64_t room_bytes(const Stretches& stretches) {
+    int64_t n_bytes = 0;
+    for (const Stretch& s : stretches) n_bytes += room_bytes(s.n_bytes + kGapBytes);
+    return n_bytes;
+  }
+
   // Waits until something has had to be read from a disk (true), or until end_wait (false).
   bool wait_for_disk() const;
   void end_wait();
@@ -37,7 +53,13 @@ class StoredReader {
  private:
   enum State : int { kAllCached, kDisk, kEnded };
 
-  const SafetensorsFiles& files_;
+  // What a read of its own costs, in bytes that could have been read meanwhile.
+  static constexpr int64_t kGapBytes = 64 << 10;
+
+  // Begins at an address that is aligned as the stretch is in its file, or better.
+  const std::byte* read(const Stretch& stretch, std::span<std::byte> memory) const;
+
+  const std::span<const File> files_;
   std::vector<DirectFile> direct_;  // [files]
   mutable std::atomic<int> state_{kAllCached};
 };

@@ -77,7 +77,8 @@ int64_t lines_per_piece(const Cut& cut) {
 // The staging of one thread: stretches read one after the other.
 class Stage {
  public:
-  Stage(const StoredReader& reader, std::span<std::byte> memory) : reader_(reader), memory_(memory) {}
+  Stage(const SafetensorsFiles& files, const StoredReader& reader, std::span<std::byte> memory)
+      : files_(files), reader_(reader), memory_(memory) {}
 
   // Where the stretch stands now; aligned as its place in the file is, at least for its elements.
   const std::byte* read(const StoredTensor& tensor, int64_t begin_bytes, int64_t n_bytes) {
@@ -90,8 +91,7 @@ class Stage {
     const int64_t n_lines = tensor.shape[0];
     const auto out = take(n_lines * n_bytes);
     for (int64_t line = 0; line < n_lines; ++line) {
-      reader_.files().read(tensor, line * row_bytes(tensor) + begin_bytes,
-                           out.subspan(size_t(line * n_bytes), size_t(n_bytes)));
+      files_.read(tensor, line * row_bytes(tensor) + begin_bytes, out.subspan(size_t(line * n_bytes), size_t(n_bytes)));
     }
     return out.data();
   }
@@ -104,6 +104,7 @@ class Stage {
     return taken;
   }
 
+  const SafetensorsFiles& files_;
   const StoredReader& reader_;
   std::span<std::byte> memory_;
   int64_t used_ = 0;
@@ -241,7 +242,8 @@ class Loader {
   Loader(std::span<const WeightLoad> loads, const SafetensorsFiles& files, const Backend& backend,
          std::span<std::byte> memory, std::span<std::byte> staging, const LoadProgress& progress)
       : pieces_(cut_into_pieces(loads)),
-        reader_(files),
+        files_(files),
+        reader_(files.files()),
         backend_(backend),
         memory_(memory),
         staging_(staging),
@@ -287,7 +289,7 @@ class Loader {
   }
 
   bool load(const Piece& piece, std::span<std::byte> own) {
-    Stage stage(reader_, own);
+    Stage stage(files_, reader_, own);
     std::visit(
         [&](const auto& what) {
           const auto stored = read_piece(what, piece, stage);
@@ -314,6 +316,7 @@ class Loader {
   };
 
   const std::vector<Piece> pieces_;
+  const SafetensorsFiles& files_;
   StoredReader reader_;
   const Backend& backend_;
   std::span<std::byte> memory_;

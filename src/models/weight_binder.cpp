@@ -154,19 +154,22 @@ Experts WeightBinder::experts(const std::string& base, int layer, int n_experts,
   e.n_experts = n_experts;
   e.source = options_.experts;
   const int64_t expert_bytes = round_up(backend_.packed_bytes(e.spec), Buffer::kAlignment);
-  const int64_t offset = n_bytes_;
-  place(n_experts * expert_bytes);
-  expert_regions_.push_back({layer, n_experts, offset, expert_bytes});
+  ExpertRegion region{layer, n_experts, n_bytes_, expert_bytes, e.spec};
+  if (!options_.stream_experts) place(region.n_bytes());
   for (int i = 0; i < n_experts; ++i) {
-    const std::pair<const char*, ExpertPart> parts[] = {
+    constexpr std::pair<const char*, ExpertPart> kParts[] = {
         {"gate_proj", ExpertPart::gate}, {"up_proj", ExpertPart::up}, {"down_proj", ExpertPart::down}};
-    for (const auto& [part_name, part] : parts) {
+    std::array<MatrixLoad, 3> parts;
+    for (const auto& [part_name, part] : kParts) {
       const std::string name = fmt::format("{}.{}.{}", base, i, part_name);
-      MatrixLoad load = int4_matrix(name, part == ExpertPart::down ? e.spec.down() : e.spec.gate());
+      MatrixLoad& load = parts[size_t(part)];
+      load = int4_matrix(name, part == ExpertPart::down ? e.spec.down() : e.spec.gate());
       load.expert = {e.spec, part};
-      loads_.push_back({name, offset + i * expert_bytes, load});
+      if (!options_.stream_experts) loads_.push_back({name, region.offset_bytes + i * expert_bytes, load});
     }
+    if (options_.stream_experts) region.parts.push_back(parts);
   }
+  expert_regions_.push_back(std::move(region));
   const auto shared = [&](const std::string& part, int64_t in) {
     const std::string prefix = base + "." + part + "_weight_";
     return rotation(prefix + "theta", prefix + "pairs", prefix + "channel_scales", in);

@@ -2,6 +2,7 @@
 // backend's layout takes, and once over the memory that was planned, to get handles and the list of what to load.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -64,12 +65,16 @@ struct WantedTensor {
   float plus = 0;  // added to each element of a vector when it is loaded
 };
 
-// Where the experts of one layer lie.
+// The experts of one layer: where they lie in the weight memory, or, where they are streamed, what to read each from.
 struct ExpertRegion {
   int layer = 0;
   int n_experts = 0;
-  int64_t offset_bytes = 0;
+  int64_t offset_bytes = 0;  // resident ones alone
   int64_t expert_bytes = 0;  // from one expert to the next
+  ExpertSpec spec;
+  std::vector<std::array<MatrixLoad, 3>> parts = {};  // gate, up and down of each expert; streamed ones alone
+
+  int64_t n_bytes() const { return n_experts * expert_bytes; }
 };
 
 class WeightBinder {
@@ -77,6 +82,7 @@ class WeightBinder {
   struct Options {
     TableType head_type = TableType::int8;
     ExpertSource* experts = nullptr;
+    bool stream_experts = false;  // they take no weight memory, and are not among the loads
   };
 
   // files null: a config alone, whose linears are taken to be INT4 unless bound as dense. memory null: sizes only.

@@ -38,15 +38,23 @@ struct MlpArgs {
   Tensor y;  // f32 [n, hidden]
 };
 
-// p = softmax(router_logits) over all experts; the top_k largest (ties: the lower index), renormalised to sum 1 if
-// asked, times per_expert_scale; y = sum over the chosen, in descending order of p, of p_e expert_e(x).
-struct MoeArgs {
-  Tensor x;              // f32 [n, hidden]
+// p = softmax(router_logits) over all experts; chosen: the top_k largest (ties: the lower index) in descending order;
+// weights: their p, renormalised to sum 1 if asked, times per_expert_scale.
+struct RouteArgs {
   Tensor router_logits;  // f32 [n, n_experts]
   const Experts& experts;
-  int top_k;
   bool renormalize;
   Vector per_expert_scale;  // [n_experts], n = 0: none
+  Tensor chosen;            // i32 [n, top_k]
+  Tensor weights;           // f32 [n, top_k]
+};
+
+// y = sum over the chosen experts, in their order, of weight * expert(x)
+struct MoeArgs {
+  Tensor x;        // f32 [n, hidden]
+  Tensor chosen;   // i32 [n, top_k]
+  Tensor weights;  // f32 [n, top_k]
+  const Experts& experts;
   Activation activation;
   Tensor y;  // f32 [n, hidden]
 };
@@ -102,9 +110,13 @@ class Backend {
   // Scratch that an op takes, by shape. It does not shrink when rows or context grow.
   virtual int64_t scratch_bytes(const LinearArgs& args) const = 0;
   virtual int64_t scratch_bytes(const MlpArgs& args) const = 0;
+  virtual int64_t scratch_bytes(const RouteArgs& args) const = 0;
   virtual int64_t scratch_bytes(const MoeArgs& args) const = 0;
   virtual int64_t scratch_bytes(const AttentionArgs& args) const = 0;
   virtual int64_t scratch_bytes(const HeadArgs& args) const = 0;
+
+  // Which experts the rows go to.
+  virtual void route(const RouteArgs& args, std::span<std::byte> scratch) = 0;
 
   // Matrix products.
   virtual void linear(const LinearArgs& args, std::span<std::byte> scratch) = 0;

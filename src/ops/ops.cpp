@@ -48,17 +48,44 @@ Tensor Ops::mlp(Tensor x, const Linear& gate, const Linear& up, const Linear& do
   return y;
 }
 
-Tensor Ops::moe(Tensor x, Tensor router_logits, const Experts& experts, const Routing& routing, Activation activation) {
+Ops::Routing Ops::run_route(Tensor router_logits, const Experts& experts, const Router& router) {
+  check_shape(router_logits, {router_logits.dim(0), experts.n_experts});
+  PARO_CHECK(router.top_k >= 1 && router.top_k <= experts.n_experts);
+  const Shape shape{router_logits.dim(0), router.top_k};
+  const Routing routing{arena_.tensor(DType::i32, shape), arena_.tensor(DType::f32, shape)};
+  const RouteArgs args{router_logits,           experts,        router.renormalize,
+                       router.per_expert_scale, routing.chosen, routing.weights};
+  const auto scratch_scope = scope();
+  const auto scratch = arena_.take(backend_.scratch_bytes(args));
+  PARO_RUN(route(args, scratch));
+  return routing;
+}
+
+Ops::Routing Ops::route(Tensor router_logits, const Experts& experts, const Router& router) {
+  const Routing routing = run_route(router_logits, experts, router);
+  if (!arena_.counts_only() && is_streamed(experts)) {
+    experts.source->request(experts.layer, routing.experts_of_rows(), routing.chosen.dim(0));
+  }
+  return routing;
+}
+
+void Ops::expect(Tensor router_logits, const Experts& experts, const Router& router) {
+  const auto own_scope = scope();
+  const Routing routing = run_route(router_logits, experts, router);
+  if (!arena_.counts_only()) {
+    experts.source->expect(experts.layer, routing.experts_of_rows(), routing.chosen.dim(0));
+  }
+}
+
+Tensor Ops::moe(Tensor x, const Routing& routing, const Experts& experts, Activation activation) {
   check_shape(x, {x.dim(0), experts.spec.hidden});
-  check_shape(router_logits, {x.dim(0), experts.n_experts});
-  PARO_CHECK(routing.top_k >= 1 && routing.top_k <= experts.n_experts);
+  PARO_CHECK(routing.chosen.dim(0) == x.dim(0), "{} rows are routed, {} given", routing.chosen.dim(0), x.dim(0));
   if (work_ != nullptr) {
     const ExpertSpec& e = experts.spec;
-    for (const MatrixSpec& spec : {e.gate(), e.gate(), e.down()}) work_->add(spec, x.dim(0) * routing.top_k);
+    for (const MatrixSpec& spec : {e.gate(), e.gate(), e.down()}) work_->add(spec, x.dim(0) * routing.chosen.dim(1));
   }
   const Tensor y = arena_.tensor(DType::f32, x.shape);
-  const MoeArgs args{
-      x, router_logits, experts, routing.top_k, routing.renormalize, routing.per_expert_scale, activation, y};
+  const MoeArgs args{x, routing.chosen, routing.weights, experts, activation, y};
   const auto scratch_scope = scope();
   const auto scratch = arena_.take(backend_.scratch_bytes(args));
   PARO_RUN(moe(args, scratch));

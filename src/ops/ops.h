@@ -39,13 +39,26 @@ class Ops {
 
   Tensor mlp(Tensor x, const Linear& gate, const Linear& up, const Linear& down, Activation activation);  // [n, hidden]
 
-  struct Routing {
+  // How a router's logits become a choice of experts.
+  struct Router {
     int top_k = 1;
     bool renormalize = true;
     Vector per_expert_scale;
   };
-  Tensor moe(Tensor x, Tensor router_logits, const Experts& experts, const Routing& routing,
-             Activation activation);  // [n, hidden]
+  struct Routing {
+    Tensor chosen;   // i32 [n, top_k]
+    Tensor weights;  // f32 [n, top_k]
+
+    std::span<const int32_t> experts_of_rows() const { return {chosen.i32(), size_t(chosen.n_elements())}; }
+  };
+  // Experts that are not in memory are fetched from here on: the earlier a model routes, the more it computes
+  // meanwhile.
+  Routing route(Tensor router_logits, const Experts& experts, const Router& router);
+  Tensor moe(Tensor x, const Routing& routing, const Experts& experts, Activation activation);  // [n, hidden]
+
+  // A guess at what a later layer will choose is worth its cost where experts are streamed. A plan counts it.
+  bool is_streamed(const Experts& experts) const { return experts.source == nullptr || experts.source->is_streamed(); }
+  void expect(Tensor router_logits, const Experts& experts, const Router& router);
 
   // x [n, cols] -> [n, rows]; n_exact as in HeadArgs
   Tensor head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact = {});
@@ -67,6 +80,7 @@ class Ops {
   Tensor take_slice(Tensor x, int64_t index);  // x [n, m, p] -> [n, p]
 
  private:
+  Routing run_route(Tensor router_logits, const Experts& experts, const Router& router);
   void run_linears(Tensor x, std::span<const Linear* const> weights, std::span<const Tensor> y);
 
   Backend& backend_;

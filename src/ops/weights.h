@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/expert_source.h"
 #include "paroquant/stored.h"
 
 namespace paro {
@@ -61,17 +62,6 @@ struct ExpertSpec {
   MatrixSpec down() const { return {hidden, intermediate, stored, group_size}; }
 };
 enum class ExpertPart : uint8_t { gate, up, down };
-
-// Where packed experts lie, resident or streamed. Called inside `moe` only, by the thread that runs the step.
-class ExpertSource {
- public:
-  virtual ~ExpertSource() = default;
-  // The packed expert, which stays where it is until it is released.
-  virtual const std::byte* acquire(int layer, int expert) = 0;
-  virtual void release(int layer, int expert) = 0;
-  // Experts that a layer is likely to ask for next.
-  virtual void hint(int layer, std::span<const int32_t> experts) = 0;
-};
 
 // The experts of one layer, and the two rotations that all of them share.
 struct Experts {

@@ -85,6 +85,17 @@ asio::awaitable<void> handle_memory(Connection& connection, const Service& servi
   response["max_context"] = report.max_context;
   response["max_batch"] = report.max_batch;
   response["classes"] = std::move(classes);
+  if (const ExpertStats& experts = report.experts; experts.n_experts > 0) {
+    response["experts"] = {{"total", experts.n_experts},
+                           {"slots", experts.n_slots},
+                           {"requested", experts.n_requested},
+                           {"hits", experts.n_hits},
+                           {"fetched", experts.n_fetched},
+                           {"guessed", experts.n_guessed},
+                           {"guessed_right", experts.n_guessed_right},
+                           {"read_bytes", experts.n_read_bytes},
+                           {"wait_seconds", experts.wait_seconds}};
+  }
   response["peak_resident_bytes"] = peak_resident_bytes();
   co_await connection.respond(200, std::move(response));
 }

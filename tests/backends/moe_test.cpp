@@ -1,6 +1,7 @@
 // The Mixture of Experts against the reference, and its manners towards the source of experts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -26,20 +27,34 @@ class Source final : public ExpertSource {
       backend.pack(stored.spec, ExpertPart::down, stored.down[e].piece, packed->data());
     }
   }
-  const std::byte* acquire(int, int expert) override {
-    if (expert == failing) throw std::runtime_error("no such expert");
-    ++held_[expert];
+  bool is_streamed() const override { return false; }
+  void request(int, std::span<const int32_t>, int64_t) override {}
+  void expect(int, std::span<const int32_t>, int64_t) override {}
+  // A few at a time and the last ones first, if asked to: the order in which experts come is nobody's promise.
+  int hold(int, std::span<int32_t> experts, std::span<const std::byte*> packed) override {
+    if (from_the_back) std::reverse(experts.begin(), experts.end());
+    const size_t n = std::min({experts.size(), packed.size(), size_t(most_at_once)});
+    for (size_t i = 0; i < n; ++i) {
+      if (experts[i] == failing) throw std::runtime_error("no such expert");
+    }
+    for (size_t i = 0; i < n; ++i) {
+      ++held_[experts[i]];
+      ++n_acquired[experts[i]];
+      packed[i] = packed_[size_t(experts[i])]->data();
+    }
     most_held = std::max(most_held, int(held_.size()));
-    ++n_acquired[expert];
-    return packed_[size_t(expert)]->data();
+    return int(n);
   }
-  void release(int, int expert) override {
-    if (--held_.at(expert) == 0) held_.erase(expert);
+  void release(int, std::span<const int32_t> experts) override {
+    for (const int32_t expert : experts) {
+      if (--held_.at(expert) == 0) held_.erase(expert);
+    }
   }
-  void hint(int, std::span<const int32_t>) override {}
 
   size_t n_held() const { return held_.size(); }
   int most_held = 0;
+  int most_at_once = 1000;
+  bool from_the_back = false;
   int failing = -1;
   std::map<int, int> n_acquired;
 
@@ -85,14 +100,14 @@ class CpuMoe : public CpuOps {
     experts.down = {stored.down_turn.spec, down.data()};
     experts.source = &source;
     Output y({n, spec.hidden});
-    const MoeArgs args{view(x, {n, spec.hidden}),
-                       view(logits, {n, n_experts}),
-                       experts,
-                       c.top_k,
-                       c.renormalize,
-                       view(c.per_expert_scale),
-                       c.activation,
-                       y.tensor()};
+    std::vector<int32_t> chosen(size_t(n * c.top_k), -1);
+    const Tensor choice{DType::i32, {n, c.top_k}, reinterpret_cast<std::byte*>(chosen.data())};
+    Output weights({n, c.top_k});
+    const RouteArgs route{view(logits, {n, n_experts}), experts, c.renormalize,
+                          view(c.per_expert_scale),     choice,  weights.tensor()};
+    Guarded route_scratch(backend.scratch_bytes(route));
+    backend.route(route, route_scratch.bytes());
+    const MoeArgs args{view(x, {n, spec.hidden}), choice, weights.tensor(), experts, c.activation, y.tensor()};
     Guarded scratch(backend.scratch_bytes(args));
     backend.moe(args, scratch.bytes());
     return y.values();
@@ -151,6 +166,24 @@ TEST_P(CpuMoe, RowsDependOnNothingButThemselves) {
       }
       expect_bits(parts, together, fmt::format("chunks of {} on {} threads", chunk, n_threads));
     }
+  }
+}
+
+TEST_P(CpuMoe, TheOrderInWhichExpertsComeChangesNothing) {
+  const StoredExperts stored = random_experts({128, 128, StoredFormat::int4_awq, 64}, 24);
+  MoeCase c;
+  c.top_k = 4;
+  for (const int64_t n : {1, 3, 30, 90}) {
+    Source source(*backend_, stored);
+    const auto x = normals(random_, n * 128);
+    const auto logits = normals(random_, n * 24);
+    const auto ascending = run(*backend_, source, stored, c, x, logits);
+    source.from_the_back = true;
+    for (const int most : {1, 3, 16}) {
+      source.most_at_once = most;
+      expect_bits(run(*backend_, source, stored, c, x, logits), ascending, fmt::format("{} rows, {} held", n, most));
+    }
+    EXPECT_EQ(source.n_held(), 0u);
   }
 }
 

@@ -79,7 +79,7 @@ def test_logits_say_what_is_wrong_with_the_ids(tmp_path: Path) -> None:
 
 def test_plan_has_the_shape_that_it_is_promised() -> None:
     plan = json.loads(paro("plan", DEMO, "--json", "--memory-budget", "2GiB").stdout)
-    assert set(plan) == {"plan_bytes", "budget_bytes", "fits", "max_context", "max_batch", "classes"}
+    assert set(plan) == {"plan_bytes", "budget_bytes", "fits", "max_context", "max_batch", "experts", "classes"}
     assert plan["budget_bytes"] == 2 << 30 and plan["fits"] and plan["plan_bytes"] <= plan["budget_bytes"]
     assert all(set(c) == {"name", "plan_bytes", "actual_bytes"} for c in plan["classes"])
     assert sum(c["plan_bytes"] for c in plan["classes"]) == plan["plan_bytes"]

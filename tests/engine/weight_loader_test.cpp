@@ -163,7 +163,7 @@ TEST(StoredReader, SaysWhetherADiskHadToBeReadFrom) {
     EXPECT_EQ(reinterpret_cast<intptr_t>(bytes) % 2, 0);
     return std::equal(bytes, bytes + n_bytes, expected.begin() + begin);
   };
-  if (StoredReader reader(checkpoint.files());
+  if (StoredReader reader(checkpoint.files().files());
       checkpoint.files().files()[0].read_cached(0, memory.bytes().first(1)) == File::Cached::all) {
     EXPECT_TRUE(matches(reader, 0, tensor.n_bytes));
     EXPECT_TRUE(matches(reader, 1001, 70000));
@@ -174,12 +174,37 @@ TEST(StoredReader, SaysWhetherADiskHadToBeReadFrom) {
   if (checkpoint.files().files()[0].read_cached(1 << 20, memory.bytes().first(1)) == File::Cached::all) {
     GTEST_SKIP() << "this file system keeps its files in memory";
   }
-  StoredReader reader(checkpoint.files());
+  StoredReader reader(checkpoint.files().files());
   EXPECT_TRUE(matches(reader, 0, tensor.n_bytes));
   EXPECT_TRUE(matches(reader, 1001, 70000));
   EXPECT_TRUE(matches(reader, tensor.n_bytes - 10, 10));
   EXPECT_TRUE(reader.wait_for_disk());
   reader.end_wait();
+}
+
+TEST(StoredReader, ReadsStretchesTogetherOrApart) {
+  const Checkpoint checkpoint;
+  const File& file = checkpoint.files().files()[0];
+  using Stretches = StoredReader::Stretches;
+  const Stretches near{{{0, 4000, 9000}, {0, 13000, 400}, {0, 13404, 100}}},  //
+      unsorted{{{0, 900000, 70000}, {0, 200000, 4096}, {0, 970016, 300}}},    //
+      far{{{0, 8192, 4096}, {0, 2000000, 1 << 20}, {0, 1000000, 12}}},        //
+      odd{{{0, 10001, 5000}, {0, 15001, 3}, {0, 15004, 4000}}},               //
+      last{{{0, file.size_bytes() - 7, 7}, {0, 100, 8}, {0, file.size_bytes() - 100, 60}}};
+  for (const bool from_disk : {false, true}) {
+    for (const Stretches& stretches : {near, unsorted, far, odd, last}) {
+      if (from_disk && !checkpoint.drop_from_memory()) GTEST_SKIP() << "files cannot be dropped from memory here";
+      const Buffer memory(StoredReader::room_bytes(stretches), "a test");
+      const StoredReader reader(checkpoint.files().files());
+      const auto begins = reader.read(stretches, memory.bytes());
+      for (size_t i = 0; i < stretches.size(); ++i) {
+        EXPECT_EQ(reinterpret_cast<intptr_t>(begins[i]) % 4, 0);
+        std::vector<std::byte> expected(size_t(stretches[i].n_bytes));
+        file.read_exact(stretches[i].offset_bytes, expected);
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), begins[i])) << i;
+      }
+    }
+  }
 }
 
 TEST(WeightLoader, PassesOnWhatAFileCutShortThrows) {

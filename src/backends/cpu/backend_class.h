@@ -1,5 +1,6 @@
-// The backend's class. Its ops stand by kind: linear.cpp, head.cpp, moe.cpp, attention.cpp, rows.cpp; cpu_backend.cpp
-// has the rest. All of them find the work's shape, hand jobs to the kernels and leave arithmetic to those.
+// The backend's class. Its ops stand by kind: linear.cpp, head.cpp, route.cpp, moe.cpp, attention.cpp, rows.cpp;
+// cpu_backend.cpp has the rest. All of them find the work's shape, hand jobs to the kernels and leave arithmetic to
+// those.
 #pragma once
 
 #include <string>
@@ -36,10 +37,12 @@ class CpuBackend final : public Backend {
 
   int64_t scratch_bytes(const LinearArgs& args) const override;
   int64_t scratch_bytes(const MlpArgs& args) const override;
+  int64_t scratch_bytes(const RouteArgs& args) const override;
   int64_t scratch_bytes(const MoeArgs& args) const override;
   int64_t scratch_bytes(const AttentionArgs& args) const override;
   int64_t scratch_bytes(const HeadArgs& args) const override;
 
+  void route(const RouteArgs& args, std::span<std::byte> scratch) override;
   void linear(const LinearArgs& args, std::span<std::byte> scratch) override;
   void mlp(const MlpArgs& args, std::span<std::byte> scratch) override;
   void moe(const MoeArgs& args, std::span<std::byte> scratch) override;

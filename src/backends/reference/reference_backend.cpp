@@ -36,10 +36,12 @@ class ReferenceBackend final : public Backend {
 
   int64_t scratch_bytes(const LinearArgs& args) const override { return reference::scratch_bytes(args); }
   int64_t scratch_bytes(const MlpArgs& args) const override { return reference::scratch_bytes(args); }
+  int64_t scratch_bytes(const RouteArgs& args) const override { return reference::scratch_bytes(args); }
   int64_t scratch_bytes(const MoeArgs& args) const override { return reference::scratch_bytes(args); }
   int64_t scratch_bytes(const AttentionArgs& args) const override { return reference::scratch_bytes(args); }
   int64_t scratch_bytes(const HeadArgs&) const override { return 0; }
 
+  void route(const RouteArgs& args, std::span<std::byte> scratch) override { reference::route(args, scratch); }
   void linear(const LinearArgs& args, std::span<std::byte> scratch) override { reference::linear(args, scratch); }
   void mlp(const MlpArgs& args, std::span<std::byte> scratch) override { reference::mlp(args, scratch); }
   void moe(const MoeArgs& args, std::span<std::byte> scratch) override { reference::moe(args, scratch); }

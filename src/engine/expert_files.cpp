@@ -1,0 +1,91 @@
+#include "engine/expert_files.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/align.h"
+#include "base/check.h"
+#include "base/error.h"
+
+namespace paro {
+namespace {
+
+std::array<const StoredTensor*, 3> tensors_of(const MatrixLoad& part) { return {part.codes, part.scales, part.zeros}; }
+
+MatrixSpec spec_of(const ExpertSpec& spec, ExpertPart part) {
+  return part == ExpertPart::down ? spec.down() : spec.gate();
+}
+
+}  // namespace
+
+ExpertFiles::ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File> files, const Backend& backend)
+    : backend_(backend), files_(std::move(files)), reader_(files_) {
+  for (const ExpertRegion& region : regions) {
+    PARO_CHECK(int(region.parts.size()) == region.n_experts, "layer {} is not streamed", region.layer);
+    Region& r = regions_.emplace_back();
+    r.layer = region.layer;
+    r.first = int(experts_.size());
+    r.spec = region.spec;
+    for (const auto& parts : region.parts) {
+      Stored& stored = experts_.emplace_back();
+      stored.region = int(regions_.size()) - 1;
+      for (int part = 0; part < kExpertParts; ++part) {
+        for (int i = 0; const StoredTensor* tensor : tensors_of(parts[size_t(part)])) {
+          stored.files[part][i] = tensor->file;
+          stored.offsets[part][i] = tensor->offset_bytes;
+          r.n_bytes[part][i] = tensor->n_bytes;
+          r.strides[part][i] = tensor->n_bytes / tensor->shape[0];
+          ++i;
+        }
+      }
+    }
+  }
+}
+
+void ExpertFiles::load(int number, ExpertPart part, std::span<std::byte> staging, std::byte* packed) const {
+  const Stored& stored = experts_[size_t(number)];
+  const Region& region = regions_[size_t(stored.region)];
+  const int p = int(part);
+  StoredReader::Stretches stretches;
+  for (int i = 0; i < 3; ++i) {
+    stretches[size_t(i)] = {stored.files[p][i], stored.offsets[p][i], region.n_bytes[p][i]};
+  }
+  try {
+    const auto begins = reader_.read(stretches, staging);
+    const MatrixSpec spec = spec_of(region.spec, part);
+    MatrixPiece piece{.n_rows = spec.out, .n_cols = spec.in};
+    piece.codes = begins[0];
+    piece.scales = begins[1];
+    piece.zeros = begins[2];
+    piece.codes_stride = region.strides[p][0];
+    piece.scales_stride = region.strides[p][1];
+    piece.zeros_stride = region.strides[p][2];
+    backend_.pack(region.spec, part, piece, packed);
+  } catch (const Error& error) {
+    throw error.in(fmt::format("expert {} of layer {}", number - region.first, region.layer));
+  }
+}
+
+int64_t ExpertFiles::stored_bytes(int number) const {
+  int64_t sum = 0;
+  for (const auto& part : regions_[size_t(experts_[size_t(number)].region)].n_bytes) {
+    for (const int64_t n : part) sum += n;
+  }
+  return sum;
+}
+
+int64_t ExpertFiles::staging_bytes(std::span<const ExpertRegion> regions) {
+  int64_t largest = 0;
+  for (const ExpertRegion& region : regions) {
+    for (const ExpertPart part : {ExpertPart::gate, ExpertPart::down}) {
+      const MatrixSpec spec = spec_of(region.spec, part);
+      const int64_t n_codes = spec.out * spec.in / 2, n_scales = spec.n_groups() * spec.out * 2;
+      // Zeros of the native format are as large as scales, others are a quarter of it.
+      largest = std::max(largest, StoredReader::room_bytes({{{0, 0, n_codes}, {0, 0, n_scales}, {0, 0, n_scales}}}));
+    }
+  }
+  return round_up(largest, DirectFile::kAlignment);
+}
+
+}  // namespace paro

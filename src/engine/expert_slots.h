@@ -1,0 +1,83 @@
+// Which experts lie in which slots, what is fetched next and what gives way: the book-keeping of the ExpertStore,
+// without threads and files. A slot is taken from the expert with the least heat that nobody holds or waits for.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/expert_heat.h"
+#include "engine/memory_report.h"
+
+namespace paro {
+
+class ExpertSlots {
+ public:
+  // Tokens after which a use counts half. Over routing traces of the demo model and of Zipf-like routers, hit rates are
+  // flat around it, and a few percent lower at the ends where it becomes LRU or LFU (bench/expert_policy.cpp).
+  static constexpr double kHalfLifeTokens = 256;
+
+  // n_experts[layer] of each layer; layers without experts have 0.
+  ExpertSlots(std::span<const int> n_experts, int n_slots, double half_life_tokens = kHalfLifeTokens);
+
+  int n_slots() const { return int(expert_in_.size()); }
+  // Experts are numbered over all layers.
+  int number(int layer, int expert) const { return first_[size_t(layer)] + expert; }
+
+  // As of ExpertSource. Choices that are not there are queued, and failed ones are tried again.
+  void request(int layer, std::span<const int32_t> chosen, int64_t n_rows);
+  void expect(int layer, std::span<const int32_t> chosen);
+
+  // Moves those of `experts` that are there to its front, at most n_most, and holds them; queues the others.
+  int hold(int layer, std::span<int32_t> experts, int n_most);
+  void release(int layer, std::span<const int32_t> experts);
+  int slot_of(int layer, int expert) const { return experts_[size_t(number(layer, expert))].slot; }
+  bool failed(int layer, int expert) const { return experts_[size_t(number(layer, expert))].state == State::failed; }
+
+  // An expert that is to be fetched, and its slot: what is wanted before what is guessed. None when nothing is, or when
+  // every slot is in use until something is released.
+  struct Fetch {
+    int number = 0;
+    int slot = 0;
+  };
+  std::optional<Fetch> begin_fetch();
+  void end_fetch(int number, bool succeeded);
+  int n_to_fetch() const { return int(queue_.size() + guesses_.size()); }  // if slots allow
+
+  const ExpertStats& stats() const { return stats_; }
+
+ private:
+  enum class State : uint8_t { absent, queued, fetching, ready, failed };
+  struct Expert {
+    State state = State::absent;
+    bool is_wanted = false;   // by the step under way, which has not held it yet
+    bool is_guessed = false;  // fetched on a guess that has not come true yet
+    int32_t slot = -1;
+    int32_t n_held = 0;
+    ExpertHeat heat;
+  };
+
+  void queue(int number);
+  void want_alone(int layer, std::span<const int32_t> experts);
+  int find_slot(bool for_guess) const;
+  std::optional<Fetch> fetch_into(int number, int slot, bool is_guess);
+  void count_chosen(int layer, std::span<const int32_t> chosen);
+  int n_experts(int layer) const { return first_[size_t(layer) + 1] - first_[size_t(layer)]; }
+
+  const double half_life_tokens_;
+  std::vector<int32_t> first_;      // [n_layers + 1]
+  std::vector<int64_t> n_tokens_;   // [n_layers] that have been routed
+  std::vector<Expert> experts_;     // of all layers
+  std::vector<int32_t> expert_in_;  // [n_slots], -1: none
+  std::vector<int32_t> n_chosen_;   // [experts of the largest layer] rows that chose each
+  std::vector<int32_t> wanted_;     // by the step under way
+  std::deque<int32_t> queue_;       // wanted and absent, in the order of coming
+  std::vector<int32_t> guesses_;    // the likeliest last
+  int guessed_layer_ = -1;
+  int64_t time_tokens_ = 0;
+  ExpertStats stats_;
+};
+
+}  // namespace paro

@@ -1,0 +1,78 @@
+// Experts that do not all fit: slots in the backend's layout over all layers, filled from the checkpoint's files while
+// the step computes. Threads of the store's own read the parts of an expert and pack them; what a step asks for goes
+// before what it may ask for next.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/expert_files.h"
+#include "engine/expert_slots.h"
+#include "ops/expert_source.h"
+
+namespace paro {
+
+class ExpertStore final : public ExpertSource {
+ public:
+  // Threads that read and pack: enough for a disk always to have some reads to do.
+  static constexpr int kReaders = 8;
+
+  static int64_t slot_bytes(std::span<const ExpertRegion> regions);
+  static int64_t staging_bytes(std::span<const ExpertRegion> regions) {
+    return kReaders * ExpertFiles::staging_bytes(regions);
+  }
+
+  // `slots` and `staging` as large as planned, zeroed, and there as long as the store. Throws Error{usage} when the
+  // system gives no threads.
+  ExpertStore(std::span<const ExpertRegion> regions, std::vector<File> files, const Backend& backend, int n_slots,
+              std::span<std::byte> slots, std::span<std::byte> staging);
+  ~ExpertStore() override;
+
+  bool is_streamed() const override { return true; }
+  void request(int layer, std::span<const int32_t> chosen, int64_t n_rows) override;
+  void expect(int layer, std::span<const int32_t> chosen, int64_t n_rows) override;
+  int hold(int layer, std::span<int32_t> experts, std::span<const std::byte*> packed) override;
+  void release(int layer, std::span<const int32_t> experts) override;
+
+  ExpertStats stats() const;
+
+ private:
+  // An expert on its way into its slot; its parts are read by different threads.
+  struct Fetch {
+    ExpertSlots::Fetch target;
+    int next_part = 0;
+    int n_left = kExpertParts;
+    std::optional<Error> error;
+  };
+
+  void read_parts(std::span<std::byte> staging);
+  Fetch* next_fetch();
+  void end(Fetch& fetch);
+  void wake_readers();
+  std::byte* slot(int index) const { return slots_.data() + index * slot_bytes_; }
+
+  const ExpertFiles files_;
+  const int64_t slot_bytes_;
+  const bool is_mixed_;  // experts of several shapes share slots
+  const std::span<std::byte> slots_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable work_, ready_;
+  ExpertSlots book_;
+  std::vector<Fetch> fetches_;   // [kReaders], next_part < 0: free
+  std::map<int, Error> errors_;  // of experts whose last fetch failed
+  double wait_seconds_ = 0;
+  int64_t n_read_bytes_ = 0;
+  bool is_stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace paro

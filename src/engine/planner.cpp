@@ -1,0 +1,99 @@
+#include "engine/planner.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "engine/expert_store.h"
+#include "engine/sampler.h"
+#include "engine/weight_loader.h"
+#include "tensor/buffer.h"
+
+namespace paro {
+namespace {
+
+// Code, libraries, heap and stacks of the program itself, measured; a thread's stack is touched in few pages.
+constexpr int64_t kProgramBytes = 16 << 20;
+constexpr int64_t kThreadBytes = 256 << 10;
+
+}  // namespace
+
+Planner::Planner(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
+                 Backend& backend)
+    : options_(options), backend_(backend) {
+  plan_.kv_type = options.kv_type.value_or(backend.default_kv_type());
+  plan_.head_type = options.head_type.value_or(backend.default_head_type());
+  WeightBinder binder(backend, config, files, nullptr, {.head_type = plan_.head_type});
+  try {
+    model_ = find_architecture(config).make(config, binder);
+  } catch (const Error& error) {
+    throw error.kind() == ErrorKind::checkpoint ? error.in(options.model.string()) : error;
+  }
+  plan_.spec = model_->spec();
+  plan_.weight_bytes = binder.n_bytes();
+  plan_.staging_bytes =
+      files != nullptr ? staging_bytes(binder.loads(), backend.n_threads()) : usual_staging_bytes(backend.n_threads());
+  plan_.sampling_bytes = Sampler::scratch_bytes(plan_.spec.vocab_size);
+  for (const ExpertRegion& region : binder.expert_regions()) {
+    n_experts_ += region.n_experts;
+    resident_expert_bytes_ += region.n_bytes();
+  }
+  plan_.slot_bytes = ExpertStore::slot_bytes(binder.expert_regions());
+  expert_staging_bytes_ = ExpertStore::staging_bytes(binder.expert_regions());
+}
+
+MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
+  MemoryPlan plan = plan_;
+  plan.kv.emplace(backend_, plan.spec, plan.kv_type, s.max_context, s.max_batch, s.prefill_chunk);
+  // Unless rows that may ask for logits are given, each sequence asks for one.
+  plan.max_logit_rows = options_.max_logit_rows > 0 ? options_.max_logit_rows : s.max_batch;
+  plan.arena_bytes = arena_bytes(s, plan.max_logit_rows);
+  const int64_t n_prompts = options_.max_queue + s.max_batch;
+  int64_t program_bytes = kProgramBytes + n_prompts * s.max_context * int64_t(sizeof(int32_t));
+  int n_threads = loading_threads(backend_.n_threads());
+  if (s.n_expert_slots < n_experts_) {
+    plan.n_expert_slots = s.n_expert_slots;
+    plan.weight_bytes -= resident_expert_bytes_;
+    plan.expert_staging_bytes = expert_staging_bytes_;
+    program_bytes += ExpertFiles::n_bytes(n_experts_);
+    n_threads = std::max(n_threads, backend_.n_threads() + ExpertStore::kReaders);
+  }
+
+  MemoryReport& report = plan.report;
+  report.max_context = s.max_context;
+  report.max_batch = s.max_batch;
+  report.prefill_chunk = s.prefill_chunk;
+  report.budget_bytes = budget_bytes;
+  report.experts.n_experts = n_experts_;
+  report.experts.n_slots = std::min(s.n_expert_slots, n_experts_);
+  const auto add = [&](const std::string& name, int64_t n_bytes) { report.classes.push_back({name, n_bytes, 0}); };
+  add(memory_class::kWeights, Buffer::resident_bytes(plan.weight_bytes));
+  if (plan.streams_experts()) {
+    add(memory_class::kExpertSlots, Buffer::resident_bytes(plan.expert_slots_bytes()));
+    add(memory_class::kExpertStaging, Buffer::resident_bytes(plan.expert_staging_bytes));
+  }
+  add(memory_class::kKvCache, Buffer::resident_bytes(plan.kv->n_bytes));
+  add(memory_class::kArena, Buffer::resident_bytes(plan.arena_memory_bytes()));
+  add(memory_class::kSampling, Buffer::resident_bytes(plan.sampling_bytes));
+  for (const MemoryClass& other : options_.other_memory) report.classes.push_back(other);
+  add(memory_class::kProgram, program_bytes + n_threads * kThreadBytes);
+  for (const MemoryClass& c : report.classes) report.plan_bytes += c.plan_bytes;
+  report.fits = report.plan_bytes <= budget_bytes;
+  return plan;
+}
+
+// Runs the model without memory at the largest step; no op takes more for fewer rows.
+int64_t Planner::arena_bytes(const PlanSizes& s, int max_logit_rows) const {
+  const std::vector<int32_t> rows(size_t(s.prefill_chunk)), logits(static_cast<size_t>(max_logit_rows));
+  const auto batch = [](const std::vector<int32_t>& r) { return Batch{r, r, r, {}}; };
+  std::vector<KvLayer> kv;
+  for (const KvLayerSpec& layer : plan_.spec.kv_layers) {
+    kv.push_back({{layer.n_kv_heads, layer.head_dim, plan_.kv_type}, layer.kind, nullptr});
+  }
+  Arena arena;
+  Ops ops(backend_, arena, s.max_context);
+  model_->forward(ops, {batch(rows), batch(logits), logits, {}, kv});
+  return arena.peak_bytes();
+}
+
+}  // namespace paro
