@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 REMOVAL_TIMEOUT_S = 10
+WATCH_INTERVAL_S = 0.02
 
 
 class NoGroup(Exception):
@@ -25,6 +27,11 @@ class Usage:
     peak_bytes: int | None  # pages, page cache and what the kernel holds for them; None: the system does not tell
     n_limit_hits: int  # times that something had to be given back
     n_oom_kills: int
+
+
+@dataclass
+class Watch:
+    held_bytes: int = 0
 
 
 def numbers_of(text: str) -> dict[str, int]:
@@ -84,6 +91,30 @@ class MemoryGroup:
         control = numbers_of((self.path / "memory.oom_control").read_text())
         hits = sum(self._number(name) or 0 for name in ("memory.failcnt", "memory.memsw.failcnt"))
         return Usage(self._number("memory.max_usage_in_bytes"), hits, control.get("oom_kill", 0))
+
+    def held_bytes(self) -> int:
+        """Now, without page cache: what the group's programs and the kernel hold for good."""
+        stat = numbers_of((self.path / "memory.stat").read_text())
+        if self.version == 2:
+            return stat["anon"] + stat["shmem"] + stat.get("kernel", 0)
+        return stat["rss"] + stat.get("shmem", 0) + (self._number("memory.kmem.usage_in_bytes") or 0)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Watch]:
+        """The most that is held while this lasts, looked at all the time."""
+        watch, ended = Watch(), threading.Event()
+
+        def look() -> None:
+            while not ended.wait(WATCH_INTERVAL_S):
+                watch.held_bytes = max(watch.held_bytes, self.held_bytes())
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield watch
+        finally:
+            ended.set()
+            thread.join()
 
     def remove(self) -> None:
         """Once its processes have ended, which the system may see a little late."""

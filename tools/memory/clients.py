@@ -176,11 +176,14 @@ class Load:
         self.tally = Tally()
 
     def run(self) -> Tally:
+        for make_body in LARGE_BODIES:  # each by itself, which takes the most memory
+            self.ask("large_body", lambda: self.send_large(*make_body(MOST_BODY_BYTES)))
         deadline = time.monotonic() + self.seconds
         with ThreadPoolExecutor(self.n_clients + OVERFLOW_REQUESTS) as threads:
             clients = [threads.submit(self.client, number, deadline) for number in range(self.n_clients)]
             time.sleep(self.seconds / 2)
-            clients += [threads.submit(self.ask, Load.overflow, Random(number)) for number in range(OVERFLOW_REQUESTS)]
+            clients += [threads.submit(self.ask, "overflow", lambda: self.overflow(Random(0)))
+                        for _ in range(OVERFLOW_REQUESTS)]
             for client in clients:
                 client.result()
         if not self.tally.kinds["overflow, refused"]:
@@ -193,17 +196,17 @@ class Load:
         kinds = list(KINDS)
         kind = kinds[number % len(kinds)]
         while time.monotonic() < deadline and not self.tally.is_over:
-            self.ask(kind, random)
+            self.ask(kind.__name__, lambda: kind(self, random))
             kind = random.choices(kinds, list(KINDS.values()))[0]
 
-    def ask(self, kind: Callable[[Load, Random], str], random: Random) -> None:
+    def ask(self, kind: str, request: Callable[[], str]) -> None:
         try:
-            self.tally.count(kind.__name__, kind(self, random))
+            self.tally.count(kind, request())
         except Refused:
-            self.tally.count(f"{kind.__name__}, refused", "refused")
+            self.tally.count(f"{kind}, refused", "refused")
             time.sleep(1)
         except (Wrong, OSError, http.client.HTTPException, ValueError, KeyError) as problem:
-            self.tally.complain(f"{kind.__name__}: {problem!r}")
+            self.tally.complain(f"{kind}: {problem!r}")
 
     # --- kinds of requests ---------------------------------------------------------------------------------------
 
@@ -263,17 +266,15 @@ class Load:
         return "too large"
 
     def large_body(self, random: Random) -> str:
-        """Up to as much as the server reads of one request; several at once are more than it reads of all."""
-        n_bytes = random.randrange(1 << 20, MOST_BODY_BYTES)
-        words = "word " * (n_bytes // 5)
-        path, body = random.choice([
-            (COMPLETIONS, {"prompt": words}), (COMPLETIONS, {"prompt": [7] * (n_bytes // 3)}),
-            (CHAT, {"messages": [{"role": "user", "content": words}]})])
+        """Several at once are more than the server reads of all requests."""
+        return self.send_large(*random.choice(LARGE_BODIES)(random.randrange(1 << 20, MOST_BODY_BYTES)))
+
+    def send_large(self, path: str, body: dict) -> str:
         try:
             with posted(self.base, path, body) as response:
                 code = json.load(response).get("error", {}).get("code")
                 if (response.status, code) not in {(400, "context_length_exceeded"), (413, "request_too_large")}:
-                    raise Wrong(f"a body of {n_bytes} bytes: {response.status} {code}")
+                    raise Wrong(f"a large body: {response.status} {code}")
         except (BrokenPipeError, ConnectionResetError) as error:  # refused before it was sent
             raise Refused from error
         return "too large"
@@ -300,6 +301,13 @@ class Load:
                                               "max_tokens": 2, "ignore_eos": True, "temperature": 1})
         return "answered"
 
+
+# Bodies of about as many bytes, far beyond any context.
+LARGE_BODIES: list[Callable[[int], tuple[str, dict]]] = [
+    lambda n_bytes: (COMPLETIONS, {"prompt": "word " * (n_bytes // 5)}),
+    lambda n_bytes: (COMPLETIONS, {"prompt": [7] * (n_bytes // 3)}),
+    lambda n_bytes: (CHAT, {"messages": [{"role": "user", "content": "word " * (n_bytes // 5)}]}),
+]
 
 # How often each kind is asked for.
 KINDS: dict[Callable[[Load, Random], str], int] = {

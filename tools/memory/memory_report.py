@@ -80,9 +80,9 @@ class Curve:
     disk_bytes_per_s: dict
 
     def bound_s(self, budget: Budget) -> float:
-        """No step can be shorter: it computes as with all experts in memory, or waits for what it reads."""
+        """No step can be shorter: it computes as with all experts in memory, or waits for those that are not there."""
         return max(self.budgets[0].step_s,
-                   budget.of_experts("decode", "read_bytes_per_step") / self.disk_bytes_per_s["median"])
+                   budget.of_experts("decode", "missed_bytes_per_step") / self.disk_bytes_per_s["median"])
 
     def over_bound(self, budget: Budget) -> float:
         return budget.step_s / self.bound_s(budget)
@@ -128,11 +128,12 @@ def gib(n_bytes: float) -> str:
 def curve_table(curve: Curve) -> str:
     rows = []
     for b in curve.budgets:
-        reads = b.of_experts("decode", "read_bytes_per_step") / 1e6
-        rows.append([percent(b.share), gib(b.plan_bytes), spread(b.decode), spread(b.prefill),
-                     percent(b.of_experts("decode", "hit_share")), f"{reads:.0f}", f"{curve.over_bound(b):.2f} ×"])
+        missed, read = (b.of_experts("decode", f"{what}_bytes_per_step") / 1e6 for what in ("missed", "read"))
+        hits = percent(b.of_experts("decode", "hit_share"))
+        rows.append([percent(b.share), gib(b.plan_bytes), spread(b.decode), spread(b.prefill), hits, f"{missed:.0f}",
+                     f"{read:.0f}", f"{curve.over_bound(b):.2f} ×"])
     return table(["experts in memory", "memory, GiB", "tokens/s", "prompt tokens/s", "found in memory",
-                  "read, MB a token", "time over the least possible"], rows)
+                  "missed, MB a token", "read, MB a token", "time over the least possible"], rows)
 
 
 def peer_table(kept: dict, curve: Curve) -> str:
@@ -188,7 +189,8 @@ def section(kept: dict, curve: Curve) -> str:
         "![tokens per second over memory](memory-curve.svg)\n",
         f"Medians of {n_samples} repetitions (least to most); a run finds nothing of its files in the page cache. "
         "The least possible time of a token is the longer of two: what it takes with all experts in memory, and what "
-        "the disk takes for the experts that are read. A router of random weights asks for all experts alike, so that as "
+        "the disk takes for the experts that are missed; guesses that come to nothing are read as well. A router of "
+        "random weights asks for all experts alike, so that as "
         "many are found as fit; a trained one has favourites.\n",
         *warnings(kept), curve_table(curve),
         "Beside llama.cpp, in a control group of the same size, and in one that holds all of its file:\n",
