@@ -134,7 +134,8 @@ def test_probes_do_not_depend_on_the_context() -> None:
 
 def kept_result(**changes) -> soak.Result:
     facts = {"name": "x", "model": "demo", "flags": (), "budget_bytes": 100 * MIB, "plan_bytes": 90 * MIB,
-             "slack_bytes": 0, "confined": True, "peak_resident_bytes": 80 * MIB, "group": cgroup.Usage(85 * MIB, 0, 0), "held_bytes": 70 * MIB,
+             "slack_bytes": 0, "confined": True, "peak_resident_bytes": 80 * MIB,
+             "group": cgroup.Usage(85 * MIB, 0, 0), "held_bytes": 70 * MIB,
              "outcomes": {outcome: 1 for outcome in soak.OUTCOMES}}
     return soak.Result(**{**facts, **changes})
 
@@ -188,7 +189,8 @@ def run(slots: int, decode: tuple[float, ...], read_bytes: float, prefill: float
             "command": f"paro bench {slots}", "figures": {
                 "processor": {"name": "A <fast> one"}, "backend": "cpu", "disk": {"bytes_per_s": 2e9, "direct": True},
                 "prefill": {"tokens": 512, "tokens_per_s": samples(prefill),
-                            "experts": {**experts, "read_bytes_per_step": prefill_bytes}},
+                            "experts": {**experts, "missed_bytes_per_step": prefill_bytes,
+                                                               "read_bytes_per_step": prefill_bytes}},
                 "decode": [{"tokens_per_s": samples(*decode), "experts": experts}]}}
 
 
@@ -212,6 +214,8 @@ def test_steps_are_held_against_disk_and_processor() -> None:
     assert curve.bound_s(whole) == pytest.approx(0.05) and curve.bound_s(quarter) == pytest.approx(0.1)
     assert curve.over_bound(quarter) == pytest.approx(1.25)
     assert curve.of_disk(quarter) == pytest.approx(0.25)  # 4 GB in 8 s of 2 GB/s
+    assert curve.over_bound(quarter, "prefill") == pytest.approx(8 / 5.12)  # which is what all in memory takes
+    assert quarter.label == "25 %" and memory_report.Budget([{"slots": 1, "experts": 1536}]).label == "1 of 1536"
 
 
 def test_a_model_in_memory_needs_no_figures_of_experts() -> None:
@@ -228,7 +232,7 @@ def test_the_section_has_figures_and_targets() -> None:
     assert "| 25 % | 2.5 | 8.0 (7.0 to 9.0) | 64.0 (64.0 to 64.0) | 25 % | 200 | 240 | 1.25 × |" in text
     assert "| llama.cpp, mmap | 4.0 | 2.0 (2.0 to 2.0) | 30.0 (30.0 to 30.0) |" in text
     assert "| llama.cpp, mmap | 8.0 | 40.0 (40.0 to 40.0) | 40.0 (40.0 to 40.0) |" in text
-    assert "with 25 % in memory | 1.25 × | yes |" in text and "with 25 % in memory | 25 % | no |" in text
+    assert "with 25 % in memory | 1.25 × | yes |" in text and "with 25 % in memory | 25 %; it takes 1.56 × the least possible | no |" in text
     assert "in the same memory | 4.0 × | yes |" in text
     assert text.count("paro bench 25") == 1 and "**" not in text
     results["runs"][1]["confined"] = False

@@ -159,7 +159,8 @@ def broken_promises(result: Result, planned_bytes: int) -> list[str]:
 
 
 def table(results: list[Result]) -> str:
-    head = ["model", "what", "plan", "resident", "held", "with cache", "limit hits", "OOM kills", *OUTCOMES, "seconds", "kept"]
+    head = ["model", "what", "plan", "resident", "held", "with cache", "limit hits", "OOM kills", *OUTCOMES, "seconds",
+            "kept"]
     rows = [head]
     for r in results:
         group = ["–"] * 4
@@ -179,7 +180,7 @@ def tasks_of(paro: Path, folder: Path, minutes: float, quick: bool) -> Iterator[
         small = synthetic(paro, folder / "moe2", 2, DEMO_VOCAB_SIZE)
         yield from share_tasks(paro, small, ("--max-context", "1024", "--max-batch", "4"), (1.0, 0.1), 6)
         yield from share_tasks(paro, DEMO, (), SHARES, 3)
-        yield from budget_tasks(paro, DEMO, 4, 2)
+        yield from budget_tasks(paro, DEMO, 3, 2)
         return
     large = synthetic(paro, folder / "moe8", 8, DEMO_VOCAB_SIZE)
     yield from share_tasks(paro, large, LARGE_FLAGS, SHARES, (1 - DEMO_PART) * 60 * minutes / len(SHARES))
