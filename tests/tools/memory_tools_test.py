@@ -190,7 +190,7 @@ def run(slots: int, decode: tuple[float, ...], read_bytes: float, prefill: float
                 "processor": {"name": "A <fast> one"}, "backend": "cpu", "disk": {"bytes_per_s": 2e9, "direct": True},
                 "prefill": {"tokens": 512, "tokens_per_s": samples(prefill),
                             "experts": {**experts, "missed_bytes_per_step": prefill_bytes,
-                                                               "read_bytes_per_step": prefill_bytes}},
+                                        "read_bytes_per_step": prefill_bytes}},
                 "decode": [{"tokens_per_s": samples(*decode), "experts": experts}]}}
 
 
