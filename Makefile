@@ -9,8 +9,8 @@ MODEL ?= models/demo
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build bench bench-peers count-instructions format check-format tidy fuzz venv packages \
-        clean
+.PHONY: help serve test test-arm64 build bench bench-peers soak bench-memory count-instructions format check-format tidy fuzz \
+        venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
@@ -19,6 +19,8 @@ help:
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
 	@echo "make bench         measure $(MODEL) on this machine"
 	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
+	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
+	@echo "make soak          load servers of small budgets, and hold them to their plans (MINUTES=30, 4 GB; QUICK=1)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
 	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"
@@ -68,6 +70,19 @@ bench-peers: build $(PEERS)/venv/.installed
 	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_NAME),--peer-name '$(PEER_NAME)') \
 	  $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)') $(if $(PEER_BATCHED_ARGS),--peer-batched-args='$(PEER_BATCHED_ARGS)')
 	$(PEERS)/venv/bin/python tools/peers/performance_report.py $(PEERS)/results docs
+
+# PEER=PATH is a llama-bench that is there already, and PEER_ARGS are the flags with which it maps its file.
+MEMORY = build/memory
+bench-memory: PRESET = release
+bench-memory: build $(PEERS)/venv/.installed
+	$(if $(PEER),,PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp)
+	$(PEERS)/venv/bin/python tools/memory/bench_memory.py build/release/paro $(MEMORY) --threads $(or $(THREADS),2) \
+	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)')
+	$(PEERS)/venv/bin/python tools/memory/memory_report.py $(MEMORY)/results/memory-curve.json docs
+
+soak: PRESET = release
+soak: build
+	tools/memory/soak.py build/release/paro --folder $(MEMORY) --minutes $(or $(MINUTES),30) $(if $(QUICK),--quick)
 
 $(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
 	python3 -m venv $(PEERS)/venv

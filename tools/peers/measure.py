@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,22 +129,23 @@ class Measurement:
         loads = []
         command: list[str] = []
         for _ in range(self.repetitions):
-            self.set_cached(g, cached)
+            set_cached(self.checkpoint(g).glob("*.safetensors"), cached)
             command, figures = self.bench(g, threads, "--prompt-tokens", "1", "--decode-tokens", "1",
                                           "--repetitions", "1")
             loads.append(figures["load"])
         self.keep(g, "load-warm" if cached else "load-cold", threads, command, loads)
 
-    def set_cached(self, g: Geometry, cached: bool) -> None:
-        """Puts the checkpoint's files into the page cache, or out of it."""
-        for file in self.checkpoint(g).glob("*.safetensors"):
-            with file.open("rb", buffering=0) as opened:
-                if cached:
-                    while opened.read(1 << 24):
-                        pass
-                else:
-                    os.fsync(opened.fileno())
-                    os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+def set_cached(files: Iterable[Path], cached: bool) -> None:
+    """Puts files into the page cache, or out of it."""
+    for file in files:
+        with file.open("rb", buffering=0) as opened:
+            if cached:
+                while opened.read(1 << 24):
+                    pass
+            else:
+                os.fsync(opened.fileno())
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def machine() -> dict[str, object]:
