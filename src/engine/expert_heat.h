@@ -1,5 +1,5 @@
-// How much an expert has been asked for, with old requests fading: each token that chose it adds 1, and what was added t
-// tokens ago counts 2^(-t / half-life). A short half-life keeps the latest (LRU), a long one the most frequent (LFU).
+// How much an expert has been asked for, with old requests fading: each token that chose it adds 1, and what was added
+// t tokens ago counts 2^(-t / half-life). A short half-life keeps the latest (LRU), a long one the most frequent (LFU).
 // See: Lee et al., "LRFU: a spectrum of policies that subsumes the least recently used and least frequently used
 // policies", 2001.
 #pragma once

@@ -15,8 +15,8 @@ namespace paro {
 
 class ExpertSlots {
  public:
-  // Tokens after which a use counts half: close to the best of LRU to LFU both where some experts stay popular and where
-  // others become so (docs/memory.md, bench/expert_policy.cpp).
+  // Tokens after which a use counts half: close to the best of LRU to LFU both where some experts stay popular and
+  // where others become so (docs/memory.md, bench/expert_policy.cpp).
   static constexpr double kHalfLifeTokens = 64;
 
   // n_experts[layer] of each layer; layers without experts have 0.

@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kFreeBodyBytes = 64 << 10;
 constexpr uint64_t kFreeTreeBytes = 256 << 10;
 constexpr uint64_t kStepBytes = 64 << 10;  // in which trees are charged
+constexpr uint64_t kCopies = 2;            // of a tree's text: itself, and what is made of it
 
 }  // namespace
 
@@ -42,7 +43,7 @@ bool RequestMemory::do_is_equal(const boost::container::pmr::memory_resource& ot
 
 void RequestMemory::charge(uint64_t body_bytes, uint64_t tree_bytes) {
   uint64_t wanted = body_bytes > kFreeBodyBytes ? body_bytes : 0;
-  if (tree_bytes > kFreeTreeBytes) wanted += (tree_bytes + kStepBytes - 1) / kStepBytes * kStepBytes;
+  if (tree_bytes > kFreeTreeBytes) wanted += kCopies * ((tree_bytes + kStepBytes - 1) / kStepBytes * kStepBytes);
   if (wanted > pool_.size_bytes() && wanted > charged_bytes_)
     throw ApiError(413, "invalid_request_error", "request_too_large",
                    fmt::format("request: reading it takes more than {} bytes; send less", pool_.size_bytes()));

@@ -260,7 +260,7 @@ TEST_F(Errors, TreesAreChargedToTheBudget) {
   const HttpAnswer answer = chat("\"metadata\":" + list + "]");
   EXPECT_EQ(answer.status, 413u) << answer.body;
   EXPECT_EQ(error_code_of(answer), "request_too_large");
-  EXPECT_EQ(chat("\"metadata\":" + list.substr(0, 20000) + "]").status, 200u);
+  EXPECT_EQ(chat("\"metadata\":" + list.substr(0, 10000) + "]").status, 200u);
 }
 
 TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
