@@ -3,11 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/disk_probe.h"
 #include "cli/processor.h"
 #include "cli/step_bytes.h"
 #include "engine/memory_report.h"
@@ -94,7 +92,8 @@ struct BenchFigures {
 
   int64_t stored_bytes = 0;
   double load_seconds = 0;
-  std::optional<DiskSpeed> disk;
+  Samples disk_bytes_per_s;    // empty: not asked for
+  bool disk_is_direct = true;  // false: read through the page cache, which may have had some
 
   Samples memory_bytes_per_s;
   Samples integer_ops_per_s;  // empty for a backend without integer products

@@ -155,9 +155,9 @@ std::string to_table(const BenchFigures& f) {
   out += line("load",
               fmt::format("{:10.2f} GB/s, {:.2f} GB of weights in {:.2f} s",
                           double(f.stored_bytes) / f.load_seconds / 1e9, double(f.stored_bytes) / 1e9, f.load_seconds));
-  if (f.disk) {
-    out += line("disk", fmt::format("{:10.2f} GB/s, the same files{}", f.disk->bytes_per_s / 1e9,
-                                    f.disk->direct ? "" : ", in part from the page cache"));
+  if (!f.disk_bytes_per_s.empty()) {
+    out += line("disk", fmt::format("{}, the same files{}", text(f.disk_bytes_per_s, "GB/s", 1e9),
+                                    f.disk_is_direct ? "" : ", in part from the page cache"));
   }
   std::string prefill =
       fmt::format("{}, {:.0f} Gop/s", text(f.prefill_tokens_per_s, "tokens/s"), f.prefill_integer_ops_per_s() / 1e9);
@@ -202,7 +202,9 @@ json::object to_json(const BenchFigures& f) {
   if (f.experts.n_experts > 0) {
     out["experts"] = {{"total", f.experts.n_experts}, {"slots", f.experts.n_slots}, {"expert_bytes", f.expert_bytes}};
   }
-  if (f.disk) out["disk"] = {{"bytes_per_s", f.disk->bytes_per_s}, {"direct", f.disk->direct}};
+  if (!f.disk_bytes_per_s.empty()) {
+    out["disk"] = {{"bytes_per_s", json_of(f.disk_bytes_per_s)}, {"direct", f.disk_is_direct}};
+  }
   if (!f.integer_ops_per_s.empty()) out["integer_ops_per_s"] = json_of(f.integer_ops_per_s);
   if (!f.at_depth.empty()) out["decode_at_depth"] = depth_json(f);
   if (!f.mixed.empty()) out["mixed"] = mixed_json(f);

@@ -4,26 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
-#include <vector>
 
 #include "base/align.h"
-#include "base/direct_file.h"
-#include "base/thread_pool.h"
-#include "tensor/buffer.h"
 
 namespace paro::cli {
-namespace {
 
-constexpr int64_t kReadBytes = 2 << 20;
-constexpr int kReaders = int(DiskSpeed::kProbeBytes / kReadBytes);
-
-struct Stretch {
-  size_t file = 0;
-  int64_t offset_bytes = 0;
-  int64_t n_bytes = 0;
-};
-
-std::vector<Stretch> cut(std::span<const File> files) {
+std::vector<DiskProbe::Stretch> DiskProbe::cut(std::span<const File> files) {
   std::vector<Stretch> stretches;
   for (size_t file = 0; file < files.size(); ++file) {
     for (int64_t begin = 0; begin < files[file].size_bytes(); begin += kReadBytes) {
@@ -33,31 +19,31 @@ std::vector<Stretch> cut(std::span<const File> files) {
   return stretches;
 }
 
-}  // namespace
+DiskProbe::DiskProbe(std::span<const File> files)
+    : files_(files), stretches_(cut(files)), memory_(DiskSpeed::kProbeBytes, "the disk probe"), readers_(kReaders) {
+  for (const File& file : files) direct_.emplace_back(file);
+}
 
-DiskSpeed probe_disk(std::span<const File> files) {
-  const std::vector<Stretch> stretches = cut(files);
-  std::vector<DirectFile> direct_files;
-  for (const File& file : files) direct_files.emplace_back(file);
-  const Buffer memory(DiskSpeed::kProbeBytes, "the disk probe");
-  ThreadPool readers(kReaders);
-  std::atomic<size_t> next{0};
+DiskSpeed DiskProbe::measure() {
+  const size_t n = std::min(stretches_.size(), size_t(kMeasuredBytes / kReadBytes));
+  std::atomic<size_t> taken{0};
   std::atomic<int64_t> n_bytes{0};
   std::atomic<bool> direct{true};
   const auto start = std::chrono::steady_clock::now();
-  readers.run([&](int reader, int) {
-    const auto own = memory.bytes().subspan(size_t(reader * kReadBytes), size_t(kReadBytes));
-    for (size_t i = next++; i < stretches.size(); i = next++) {
-      const Stretch& s = stretches[i];
+  readers_.run([&](int reader, int) {
+    const auto own = memory_.bytes().subspan(size_t(reader * kReadBytes), size_t(kReadBytes));
+    for (size_t i = taken++; i < n; i = taken++) {
+      const Stretch& s = stretches_[(next_ + i) % stretches_.size()];
       const auto blocks = own.first(size_t(round_up(s.n_bytes, DirectFile::kAlignment)));
-      const std::optional<int64_t> got = direct_files[s.file].read(s.offset_bytes, blocks);
+      const std::optional<int64_t> got = direct_[s.file].read(s.offset_bytes, blocks);
       if (!got || *got < s.n_bytes) {
         direct = false;
-        files[s.file].read_exact(s.offset_bytes, own.first(size_t(s.n_bytes)));
+        files_[s.file].read_exact(s.offset_bytes, own.first(size_t(s.n_bytes)));
       }
       n_bytes += s.n_bytes;
     }
   });
+  next_ = (next_ + n) % stretches_.size();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return {double(n_bytes.load()) / seconds, direct};
 }

@@ -75,6 +75,7 @@ void ExpertSlots::expect(int layer, std::span<const int32_t> chosen) {
   std::stable_sort(guesses_.begin(), guesses_.end(), [&](int a, int b) {
     return n_chosen_[size_t(a - first_[size_t(layer)])] > n_chosen_[size_t(b - first_[size_t(layer)])];
   });
+  if (guesses_.size() > kMostGuesses) guesses_.erase(guesses_.begin(), guesses_.end() - kMostGuesses);
 }
 
 void ExpertSlots::queue(int number) {

@@ -19,6 +19,10 @@ class ExpertSlots {
   // where others become so (docs/memory.md, bench/expert_policy.cpp).
   static constexpr double kHalfLifeTokens = 64;
 
+  // Experts of a layer that are fetched on a guess: what a disk reads while a layer computes with nothing left to
+  // fetch. More of them come true less often, and stand in the way of what is asked for.
+  static constexpr int kMostGuesses = 3;
+
   // n_experts[layer] of each layer; layers without experts have 0.
   ExpertSlots(std::span<const int> n_experts, int n_slots, double half_life_tokens = kHalfLifeTokens);
 

@@ -163,6 +163,12 @@ TEST(ExpertSlots, OneRowsGuessesKeepItsOrder) {
   EXPECT_EQ(fetch_all(slots), (Experts{5, 1, 7}));
 }
 
+TEST(ExpertSlots, OnlyTheLikeliestAreGuessed) {
+  ExpertSlots slots(kLayers, 8);
+  slots.expect(0, Experts{5, 1, 7, 0, 3});
+  EXPECT_EQ(fetch_all(slots), (Experts{5, 1, 7}));
+}
+
 TEST(ExpertSlots, AGuessTakesNoSlotOfAnotherOne) {
   ExpertSlots slots(kLayers, 2);
   slots.expect(0, Experts{1, 2, 3});

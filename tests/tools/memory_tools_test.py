@@ -187,7 +187,7 @@ def run(slots: int, decode: tuple[float, ...], read_bytes: float, prefill: float
                "wait_share": 0.1}
     return {"slots": slots, "experts": 100, "plan_bytes": slots * 2**30 // 10, "confined": True,
             "command": f"paro bench {slots}", "figures": {
-                "processor": {"name": "A <fast> one"}, "backend": "cpu", "disk": {"bytes_per_s": 2e9, "direct": True},
+                "processor": {"name": "A <fast> one"}, "backend": "cpu", "disk": {"bytes_per_s": samples(2e9), "direct": True},
                 "prefill": {"tokens": 512, "tokens_per_s": samples(prefill),
                             "experts": {**experts, "missed_bytes_per_step": prefill_bytes,
                                         "read_bytes_per_step": prefill_bytes}},

@@ -33,6 +33,19 @@ def pooled(samples: Iterable[dict]) -> dict:
     return {"median": median(values), "min": values[0], "max": values[-1]}
 
 
+def disk_of(run: dict) -> float:
+    return pooled([run["figures"]["disk"]["bytes_per_s"]])["median"]
+
+
+def entry_of(run: dict, work: str) -> dict:
+    return run["figures"]["prefill"] if work == "prefill" else run["figures"]["decode"][0]
+
+
+def of_experts(run: dict, work: str, figure: str) -> float:
+    """Nothing is read, and nothing missed, where all are in memory."""
+    return entry_of(run, work).get("experts", {}).get(figure, 1.0 if figure == "hit_share" else 0.0)
+
+
 @dataclass(frozen=True)
 class Budget:
     """All runs with as many experts in memory. Steps are of one token."""
@@ -59,9 +72,7 @@ class Budget:
         return pooled(run["figures"]["prefill"]["tokens_per_s"] for run in self.runs)
 
     def of_experts(self, work: str, figure: str) -> float:
-        """Nothing is read, and nothing missed, where all are in memory."""
-        entries = [run["figures"]["prefill"] if work == "prefill" else run["figures"]["decode"][0] for run in self.runs]
-        return median(entry.get("experts", {}).get(figure, 1.0 if figure == "hit_share" else 0.0) for entry in entries)
+        return median(of_experts(run, work, figure) for run in self.runs)
 
     @property
     def label(self) -> str:
@@ -76,21 +87,24 @@ class Budget:
 
 @dataclass(frozen=True)
 class Curve:
+    """Each run is held against what the disk gave meanwhile: what a shared one gives changes by the minute."""
     budgets: list[Budget]  # most memory first, which holds all experts
     disk_bytes_per_s: dict
 
     def bound_s(self, budget: Budget, work: str = "decode") -> float:
+        return median(self.run_bound_s(run, work) for run in budget.runs)
+
+    def run_bound_s(self, run: dict, work: str) -> float:
         """No step can be shorter: it computes as with all experts in memory, or waits for those that are not there."""
-        return max(self.budgets[0].step_s(work),
-                   budget.of_experts(work, "missed_bytes_per_step") / self.disk_bytes_per_s["median"])
+        return max(self.budgets[0].step_s(work), of_experts(run, work, "missed_bytes_per_step") / disk_of(run))
 
     def over_bound(self, budget: Budget, work: str = "decode") -> float:
         return budget.step_s(work) / self.bound_s(budget, work)
 
     def of_disk(self, budget: Budget) -> float:
         """What a prefill reads a second, of what the disk gives."""
-        rate = budget.of_experts("prefill", "read_bytes_per_step") / budget.step_s("prefill")
-        return rate / self.disk_bytes_per_s["median"]
+        return median(of_experts(run, "prefill", "read_bytes_per_step") / disk_of(run)
+                      for run in budget.runs) / budget.step_s("prefill")
 
     def nearest(self, share: float) -> Budget:
         return min(self.budgets, key=lambda budget: abs(budget.share - share))
@@ -100,9 +114,8 @@ def curve_of(kept: dict) -> Curve:
     by_slots: dict[int, list[dict]] = {}
     for run in kept["runs"]:
         by_slots.setdefault(run["slots"], []).append(run)
-    disk = [run["figures"]["disk"]["bytes_per_s"] for run in kept["runs"]]
     return Curve([Budget(by_slots[slots]) for slots in sorted(by_slots, reverse=True)],
-                 {"median": median(disk), "min": min(disk), "max": max(disk)})
+                 pooled(run["figures"]["disk"]["bytes_per_s"] for run in kept["runs"]))
 
 
 @dataclass(frozen=True)

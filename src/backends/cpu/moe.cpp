@@ -23,6 +23,7 @@ struct MoeScratch {
   int32_t* cursors;       // [n_experts]
   int32_t* experts;       // [n_experts] that have slots and are not through yet
   float* out;             // [n_slots, hidden]
+  int64_t n_h_rows;       // activations that are held at once
   float* h;               // [n_h_rows, intermediate]
   QuantizedRows x_tiles;  // [n_h_rows] inputs of slots
   QuantizedRows h_tiles;
@@ -39,7 +40,7 @@ struct MoeScratch {
     experts = scratch.take<int32_t>(args.experts.n_experts);
     out = scratch.take<float>(n_slots * spec.hidden);
     // All slots at once while they are shared, later an item's worth for each thread.
-    const int64_t n_h_rows = n_slots <= shared_slots(n_threads) ? n_slots : n_threads * kItemSlots;
+    n_h_rows = n_slots <= shared_slots(n_threads) ? n_slots : n_threads * kItemSlots;
     h = scratch.take<float>(n_h_rows * spec.intermediate);
     x_tiles = take_tiled(scratch, n_h_rows, spec.hidden, spec.gate().n_groups());
     h_tiles = take_tiled(scratch, n_h_rows, spec.intermediate, spec.down().n_groups());
@@ -102,6 +103,7 @@ class Wave {
     int64_t begin;  // slot
     int64_t n;
   };
+  int64_t n_rows() const { return first_row_[size_]; }
   int64_t n_items() const { return first_item_[size_]; }
   Item item(int64_t index) const {
     int i = 0;
@@ -275,7 +277,9 @@ void CpuBackend::moe(const MoeArgs& args, std::span<std::byte> memory) {
   const WaveRunner runner(kernels_, pool_, alone, args, s);
   for (std::span<int32_t> left(s.experts, size_t(n_used)); !left.empty();) {
     const Wave wave(experts, left, s);
-    if (n_slots <= MoeScratch::shared_slots(n_threads())) {
+    // A wave of few pieces leaves threads without one.
+    const bool is_short = wave.n_items() < 2 * n_threads() && wave.n_rows() <= s.n_h_rows;
+    if (n_slots <= MoeScratch::shared_slots(n_threads()) || is_short) {
       runner.run_shared(wave);
     } else {
       runner.run_apart(wave);
