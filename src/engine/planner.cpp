@@ -17,6 +17,9 @@ namespace {
 constexpr int64_t kProgramBytes = 16 << 20;
 constexpr int64_t kThreadBytes = 256 << 10;
 
+// Names and places of a stored tensor while a model is bound and loaded, measured.
+constexpr int64_t kTensorBytes = 400;
+
 bool is_embedding_alone(const WeightLoad& load) {
   const auto* table = std::get_if<TableLoad>(&load.what);
   return table != nullptr && !table->is_head;
@@ -41,6 +44,7 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
   plan_.weight_bytes = binder.n_bytes();
   plan_.staging_bytes =
       files != nullptr ? staging_bytes(binder.loads(), backend.n_threads()) : usual_staging_bytes(backend.n_threads());
+  n_tensors_ = files != nullptr ? int64_t(files->tensors().size()) : int64_t(binder.wanted().size());
   plan_.sampling_bytes = Sampler::scratch_bytes(plan_.spec.vocab_size);
   for (const ExpertRegion& region : binder.expert_regions()) {
     n_experts_ += region.n_experts;
@@ -64,7 +68,8 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   plan.max_logit_rows = options_.max_logit_rows > 0 ? options_.max_logit_rows : s.max_batch;
   plan.arena_bytes = arena_bytes(s, plan.max_logit_rows);
   const int64_t n_prompts = options_.max_queue + s.max_batch;
-  int64_t program_bytes = kProgramBytes + n_prompts * s.max_context * int64_t(sizeof(int32_t));
+  int64_t program_bytes =
+      kProgramBytes + n_tensors_ * kTensorBytes + n_prompts * s.max_context * int64_t(sizeof(int32_t));
   int n_threads = loading_threads(backend_.n_threads());
   if (s.n_expert_slots < n_experts_) {
     plan.n_expert_slots = s.n_expert_slots;

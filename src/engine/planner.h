@@ -46,6 +46,7 @@ class Planner {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Model> reading_model_;  // null where no table is an embedding alone
   MemoryPlan plan_;                       // what is the same at all sizes
+  int64_t n_tensors_ = 0;                 // stored
   int64_t n_experts_ = 0;
   int64_t resident_expert_bytes_ = 0;
   int64_t expert_staging_bytes_ = 0;
