@@ -61,13 +61,13 @@ bench: build
 	$(PARO) bench $(MODEL)
 
 # PEER=PATH measures the llama-bench at PATH as well, under PEER_NAME, with PEER_ARGS; the llama-batched-bench beside it
-# with PEER_BATCHED_ARGS.
+# with PEER_BATCHED_ARGS. ONLY=WORD measures those works alone whose names hold it (moe-speed, depth-q8, load, ...).
 PEERS = build/peers
 bench-peers: PRESET = release
 bench-peers: build $(PEERS)/venv/.installed
 	PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp
 	$(PEERS)/venv/bin/python tools/peers/measure.py build/release/paro $(PEERS) --threads $(or $(THREADS),2) \
-	  $(if $(QUICK),--quick) $(if $(PEER),--peer '$(PEER)') $(if $(PEER_NAME),--peer-name '$(PEER_NAME)') \
+	  $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)') $(if $(PEER),--peer '$(PEER)') $(if $(PEER_NAME),--peer-name '$(PEER_NAME)') \
 	  $(if $(PEER_ARGS),--peer-args='$(PEER_ARGS)') $(if $(PEER_BATCHED_ARGS),--peer-batched-args='$(PEER_BATCHED_ARGS)')
 	$(PEERS)/venv/bin/python tools/peers/performance_report.py $(PEERS)/results docs
 

@@ -232,8 +232,9 @@ def report(folder: Path, results: list[dict]) -> str:
     for threads in sorted({r["threads"] for r in results}, reverse=True):
         here = [r for r in results if r["threads"] == threads]
         parts.append(f"## {threads} thread{'' if threads == 1 else 's'}\n")
-        for n in {r["figures"]["repetitions"] for r in here if r["work"] == "speed"}:
-            parts.append(f"Medians of {n} repetitions (least to most).\n")
+        repetitions = [f"{r['figures']['repetitions']} ({r['geometry']})" for r in here if r["work"] == "speed"]
+        if repetitions:
+            parts.append(f"Medians (least to most); repetitions: {', '.join(repetitions)}.\n")
         if threads == most:
             parts.append("![tokens per second of each program](performance.svg)\n")
         for title, prefix, section in (
