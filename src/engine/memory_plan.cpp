@@ -268,8 +268,9 @@ MemoryBounds memory_bounds(const EngineOptions& options, const ModelConfig& conf
 }
 
 Error plan_refusal(const MemoryReport& report) {
-  return Error(ErrorKind::memory, "memory: the plan needs {} and the budget is {}\n{}", format_bytes(report.plan_bytes),
-               format_bytes(report.budget_bytes), format_table(report));
+  return Error(ErrorKind::memory, "memory: the plan needs {} ({} bytes) and the budget is {} ({} bytes)\n{}",
+               format_bytes(report.plan_bytes), report.plan_bytes, format_bytes(report.budget_bytes),
+               report.budget_bytes, format_table(report));
 }
 
 }  // namespace paro

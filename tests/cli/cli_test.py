@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -98,6 +99,42 @@ def test_plan_needs_a_config_alone(tmp_path: Path) -> None:
 
     assert weights(of_directory) == weights(of_file)
     assert abs(weights(of_file) - weights(of_files)) <= 0.05 * weights(of_files)
+
+
+def following(suggestion: str, flags: dict[str, str]) -> list[str]:
+    """The flags of a command whose user does what a refusal proposes: "--kv-type q8 (2.00 GiB)", "... as it stands"."""
+    words = suggestion.removesuffix(" as it stands").partition(" (")[0].split()
+    assert words and words[0].startswith("--") and len(words) % 2 == 0, suggestion
+    return [word for pair in {**flags, **dict(zip(words[::2], words[1::2]))}.items() for word in pair]
+
+
+@pytest.mark.parametrize("flags", [
+    {"--memory-budget": "2GiB", "--max-context": "4096", "--max-batch": "1"},
+    {"--memory-budget": "1900MiB", "--max-context": "8192", "--max-batch": "4", "--prefill-chunk": "256"},
+    {"--memory-budget": "4GiB", "--expert-slots": "3000"},
+    {"--memory-budget": "100MiB"},
+    {"--memory-budget": "2GiB", "--head-type": "f16", "--max-context": "512"},
+])
+def test_what_a_refusal_proposes_fits(flags: dict[str, str]) -> None:
+    config = ROOT / "tests/configs/gemma-4-26b-a4b.json"
+    given = [word for pair in flags.items() for word in pair]
+    plan = json.loads(paro("plan", config, "--json", *given, code=FAILED).stdout)
+    assert plan["suggestions"]
+    for suggestion in plan["suggestions"]:
+        followed = json.loads(paro("plan", config, "--json", *following(suggestion, flags)).stdout)
+        assert followed["fits"] and followed["plan_bytes"] <= followed["budget_bytes"], suggestion
+
+
+def test_what_a_refusal_proposes_answers() -> None:
+    flags = {"--memory-budget": "30MiB", "--max-context": "2048"}
+    given = [word for pair in flags.items() for word in pair]
+    message = refused("generate", DEMO, "Hello", "--max-tokens", 4, *given)
+    needed, budget = (int(n) for n in re.findall(r"\((\d+) bytes\)", message))
+    assert budget == 30 << 20 and needed > budget
+    suggestions = re.findall(r"would fit: (.*)", message)
+    assert suggestions
+    for suggestion in suggestions:
+        paro("generate", DEMO, "Hello", "--max-tokens", 4, "--temp", 0, *following(suggestion, flags))
 
 
 def test_a_plan_too_large_fails_with_table_and_suggestions() -> None:
