@@ -213,7 +213,8 @@ def test_steps_are_held_against_disk_and_processor() -> None:
     assert quarter.decode == {"median": 8, "min": 7, "max": 9}
     assert curve.bound_s(whole) == pytest.approx(0.05) and curve.bound_s(quarter) == pytest.approx(0.1)
     assert curve.over_bound(quarter) == pytest.approx(1.25)
-    assert curve.of_disk(quarter) == pytest.approx(0.25)  # 4 GB in 8 s of 2 GB/s
+    assert curve.of_disk(quarter, "prefill") == pytest.approx(0.25)  # 4 GB in 8 s of 2 GB/s
+    assert curve.of_disk(quarter) == pytest.approx(0.96)  # 0.24 GB in 125 ms
     assert curve.over_bound(quarter, "prefill") == pytest.approx(8 / 5.12)  # which is what all in memory takes
     assert quarter.label == "25 %" and memory_report.Budget([{"slots": 1, "experts": 1536}]).label == "1 of 1536"
 
@@ -233,7 +234,8 @@ def test_the_section_has_figures_and_targets() -> None:
     assert "| llama.cpp, mmap | 4.0 | 2.0 (2.0 to 2.0) | 30.0 (30.0 to 30.0) |" in text
     assert "| llama.cpp, mmap | 8.0 | 40.0 (40.0 to 40.0) | 40.0 (40.0 to 40.0) |" in text
     assert "with 25 % in memory | 1.25 × | yes |" in text
-    assert "with 25 % in memory | 25 %; it takes 1.56 × the least possible | no |" in text
+    assert ("with 25 % in memory | 96 %; a prefill, which computes as long as it reads, at 25 % and in 1.56 × the least "
+            "possible | yes |") in text
     assert "in the same memory | 4.0 × | yes |" in text
     assert text.count("paro bench 25") == 1 and "**" not in text
     results["runs"][1]["confined"] = False
