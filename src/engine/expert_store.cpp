@@ -152,6 +152,8 @@ void ExpertStore::read_parts(std::span<std::byte> staging) {
     if (is_stopping_) return;
     const auto part = ExpertPart(fetch->next_part++);
     const ExpertSlots::Fetch target = fetch->target;
+    // A slot may have come free when nobody was woken for it.
+    if (fetch->next_part < kExpertParts) work_.notify_one();
     lock.unlock();
     std::optional<Error> error;
     try {
