@@ -18,7 +18,9 @@ constexpr int kDefaultBatch = 8;
 constexpr int kDefaultChunk = 512;
 constexpr int kFloorChunk = 32;
 
-// Of streamed experts: a step reads each at most once, so that a larger one reads less for each token.
+// Where experts are streamed, the caches of more sequences would cost experts that each of them waits for. A step reads
+// each expert at most once, so that a larger one reads less for each token.
+constexpr int kStreamedBatch = 2;
 constexpr int kFloorStreamedChunk = 128;
 constexpr int kLargestStreamedChunk = 2048;
 constexpr int64_t kFewestSlots = 2;  // one that is computed with, one that is fetched
@@ -144,6 +146,7 @@ class Fitting {
     const bool reads_rows = sizes_.reads_rows;
     sizes_ = wanted_;
     sizes_.reads_rows = reads_rows;
+    if (options_.max_batch == 0) sizes_.max_batch = std::min(sizes_.max_batch, kStreamedBatch);
     fewest_slots_ = std::max(planner_.n_experts() / 10, 4 * top_k);
     replan();
     shrink_steps(kFloorStreamedChunk);
