@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -551,6 +552,52 @@ def test_serve_refuses_a_card_that_its_plan_does_not_hold(tmp_path: Path) -> Non
 
 def test_serve_refuses_an_empty_key() -> None:
     assert "--api-key" in refused("serve", DEMO, "--port", 0, "--api-key", "", code=MISUSED)
+
+
+@pytest.mark.parametrize(("content", "complaint"), [
+    (b"", "has no key"), (b"\n# one\n \t\r\n", "has no key"),
+    (b"# keys\nsecret-\x01key\n", "line 2"), (b"\nsecret-key\nsecret-\xc3\xa9\n", "line 3"), (b"secret\tkey", "line 1"),
+    (b"secret\x00key", "line 1"), (b"\xef\xbb\xbfsecret", "line 1"),
+])
+def test_serve_refuses_a_key_file_and_tells_nothing_of_it(content: bytes, complaint: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    message = refused("serve", DEMO, "--port", 0, "--api-key-file", file, code=MISUSED)
+    assert str(file) in message and complaint in message and "secret" not in message
+
+
+def test_serve_names_a_key_file_that_it_cannot_read(tmp_path: Path) -> None:
+    assert "nowhere" in refused("serve", DEMO, "--port", 0, "--api-key-file", tmp_path / "nowhere")
+    assert str(tmp_path) in refused("serve", DEMO, "--port", 0, "--api-key-file", tmp_path)
+    assert "cannot open ''" in refused("serve", DEMO, "--port", 0, "--api-key-file", "")
+
+
+def test_serve_takes_the_keys_of_a_file_beside_those_of_flags(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("# of the first client\n\n  in file \t\r\n#commented\nlast")
+    port = free_port()
+    server = subprocess.Popen([PARO, "serve", DEMO, "--port", str(port), "--api-key", "flag", "--api-key-file", file],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def status(key: str) -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers={"Authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server)
+        assert [status(key) for key in ("flag", "in file", "last")] == [200] * 3
+        assert [status(key) for key in ("in", "#commented", "commented", "# of the first client", "")] == [401] * 5
+        server.send_signal(signal.SIGTERM)
+        out, log = server.communicate(timeout=30)
+        assert server.returncode == 0 and "in file" not in out + log and "last" not in out + log
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
