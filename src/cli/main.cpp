@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/environment.h"
 
@@ -36,6 +37,14 @@ constexpr CommandRow kCommands[] = {
 };
 
 constexpr int kFailed = 1, kMisused = 2;
+
+void tell_failure(std::string_view message) {
+  if (log::is_text()) {
+    fmt::print(stderr, "paro: {}\n", message);
+  } else {
+    log::error("{}", message);
+  }
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Runs ParoQuant INT4 language models. Every flag may also be given as PARO_<FLAG> in the environment.",
@@ -75,10 +84,10 @@ int main(int argc, char** argv) {
   try {
     return cli::run(argc, argv);
   } catch (const Error& error) {
-    fmt::print(stderr, "paro: {}\n", error.message());
+    cli::tell_failure(error.message());
     return error.kind() == ErrorKind::usage ? cli::kMisused : cli::kFailed;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "paro: {}\n", error.what());
+    cli::tell_failure(error.what());
     return cli::kFailed;
   }
 }

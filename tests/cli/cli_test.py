@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -600,6 +601,47 @@ def test_serve_takes_the_keys_of_a_file_beside_those_of_flags(tmp_path: Path) ->
             server.wait()
 
 
+def log_lines(text: str) -> list[dict[str, str]]:
+    """The objects of a log in JSON: every line has to be one."""
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+    for line in lines:
+        assert list(line) == ["time", "level", "message"] and line["level"] in ("debug", "info", "warn", "error")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(line["time"])
+        assert timedelta(seconds=-1) < age < timedelta(minutes=10)
+    return lines
+
+
+def test_a_log_of_json_is_an_object_a_line_from_start_to_stop() -> None:
+    port = free_port()
+    server = subprocess.Popen([PARO, "serve", DEMO, "--port", str(port), "--log-format", "json", "--log-level", "debug"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server)
+        server.send_signal(signal.SIGTERM)
+        _, log = server.communicate(timeout=30)
+        assert server.returncode == 0
+        messages = [line["message"] for line in log_lines(log)]
+        assert f"listening on http://127.0.0.1:{port}" in messages and messages[-1] == "stopped"
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
+@pytest.mark.parametrize("name", ['a "model"\\', "two\nlines\t", "caf\xe9", "bell\x07"])
+def test_a_log_of_json_escapes_what_it_tells(name: str, tmp_path: Path) -> None:
+    failure, = log_lines(paro("plan", tmp_path / name, "--log-format", "json", code=FAILED).stderr)
+    assert failure["level"] == "error" and name in failure["message"]
+
+
+def test_a_log_of_json_is_utf8_whatever_it_tells(tmp_path: Path) -> None:
+    done = subprocess.run([PARO, "plan", bytes(tmp_path) + b"/\xff\xfe", "--log-format", "json"], capture_output=True)
+    failure, = log_lines(done.stderr.decode())
+    assert done.returncode == FAILED and "/\ufffd\ufffd" in failure["message"]
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serve_serves_and_stops_in_order(sign: signal.Signals) -> None:
     port = free_port()
@@ -697,7 +739,7 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
     ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
     ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],
-    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--max-context", "5000"],
+    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--log-format", "xml"], ["plan", DEMO, "--max-context", "5000"],
     ["generate", DEMO], ["generate", DEMO, "a", "--top-p", "2"], ["generate", DEMO, "a", "--temp", "hot"],
     ["serve", DEMO, "--port", "70000"], ["bench", DEMO, "--batch", "0"], ["synth", DEMO],
     ["logits", DEMO, "--out", "x"],
