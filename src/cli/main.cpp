@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/config_file.h"
 #include "cli/environment.h"
 
 namespace paro::cli {
@@ -47,8 +48,10 @@ void tell_failure(std::string_view message) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Runs ParoQuant INT4 language models. Every flag may also be given as PARO_<FLAG> in the environment.",
-               "paro");
+  CLI::App app(
+      "Runs ParoQuant INT4 language models. Every flag may also be given as PARO_<FLAG> in the environment, "
+      "or in a file that --config names.",
+      "paro");
   app.set_version_flag("--version", PARO_VERSION);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
@@ -56,6 +59,7 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(row.name, row.summary);
     commands.emplace_back(sub, row.make());
     commands.back().second->add_flags(*sub);
+    read_config_file(*sub);
     read_environment(*sub);
   }
   try {

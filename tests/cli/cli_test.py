@@ -184,6 +184,65 @@ def test_flags_may_stand_in_the_environment_and_the_command_line_wins() -> None:
     refused("plan", DEMO, env={"PARO_MAX_CONTEXT": "many"}, code=MISUSED)
 
 
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def planned(*arguments: object, **options) -> dict:
+    return json.loads(paro("plan", DEMO, "--json", *arguments, **options).stdout)
+
+
+def test_the_environment_wins_over_a_config_file_and_the_command_line_over_both(tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", "max-context = 640\nmax-batch = 3\nmemory-budget = \"1 GiB\"  # enough\n")
+    plan = planned("--config", file)
+    assert (plan["max_context"], plan["max_batch"], plan["budget_bytes"]) == (640, 3, 1 << 30)
+    assert planned(env={"PARO_CONFIG": str(file)}) == plan
+    env = {"PARO_MAX_CONTEXT": "320", "PARO_MAX_BATCH": "2"}
+    plan = planned("--config", file, "--max-batch", 1, env=env)
+    assert (plan["max_context"], plan["max_batch"], plan["budget_bytes"]) == (320, 1, 1 << 30)
+
+
+def test_a_section_of_a_config_file_is_for_its_command_alone(tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", "max-batch = 2\n[serve]\nport = 1\nmax-context = 64\n[plan]\nmax-context = 320\n"
+                                           "json = true\n")
+    plan = json.loads(paro("plan", DEMO, "--config", file).stdout)
+    assert (plan["max_context"], plan["max_batch"]) == (320, 2)
+
+
+@pytest.mark.parametrize(("text", "key"), [
+    ("max-contxt = 640", "max-contxt"), ("port = 1", "port"), ("MODEL = 1", "MODEL"), ("help = true", "help"),
+    ("config = 1", "config"), ("--max-context = 640", "--max-context"), ("[serve]\nprt = 1", "serve.prt"), ("[server]", "[server]"),
+    ("[plan.serve]\nport = 1", "[plan"), ("max-context = many", "max-context"), ("max-context = 0", "max-context"),
+    ("max-context =", "max-context"), ("max-context = []", "max-context"), ("-- = 1", "'--'"), ("max-context = 1\nmax-context = 2", "max-context"),
+    ("max-context = 1\nmax-batch = 1\nmax-context = 1", "max-context"), ("max-batch = 1\n[plan]\nmax-batch = 1", "plan.max-batch"),
+    ("memory-budget = 1 GiB", "memory-budget"), ("memory-budget = \"1#GiB\"", "memory-budget"), ("json = maybe", "json"),
+    ("json = [true, true]", "json"), ("kv-type = f8", "kv-type"), ("max-context = [1,\n2]", "line 1"), ("\nx", "line 2"),
+])
+def test_a_config_file_is_refused_by_file_and_key(text: str, key: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", text)
+    message = refused("plan", DEMO, "--config", file, code=MISUSED)
+    assert f"'{file}'" in message and key in message
+
+
+def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert "nowhere" in refused("plan", DEMO, "--config", tmp_path / "nowhere")
+    assert str(tmp_path) in refused("synth", DEMO, tmp_path / "out", "--config", tmp_path)
+
+
+def test_the_config_file_of_the_docs_holds(tmp_path: Path) -> None:
+    example, = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/cli.md").read_text(), re.DOTALL)
+    file = written(tmp_path / "paro.toml", example)
+    plan = planned("--config", file)
+    assert (plan["max_context"], plan["budget_bytes"]) == (4096, 2 << 30)
+    bench = json.loads(paro("bench", DEMO, "--config", file, "--prompt-tokens", 8, "--decode-tokens", 2, "--repetitions", 1).stdout)
+    assert [decode["batch"] for decode in bench["decode"]] == [1, 4]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        on_it = written(tmp_path / "taken.toml", example.replace("8080", str(port)))
+        assert f"127.0.0.1:{port}" in refused("serve", DEMO, "--config", on_it)
+
+
 @pytest.mark.parametrize(("text", "n_bytes"), [
     ("8GiB", 8 << 30), ("8G", 8 << 30), ("500MiB", 500 << 20), ("1.5gib", 3 << 29), ("900000k", 900000 << 10),
     ("2GB", 2 * 10**9), ("1073741824", 1 << 30), ("700 MiB", 700 << 20), ("1T", 1 << 40),
