@@ -204,18 +204,19 @@ def test_the_environment_wins_over_a_config_file_and_the_command_line_over_both(
 
 
 def test_a_section_of_a_config_file_is_for_its_command_alone(tmp_path: Path) -> None:
-    file = written(tmp_path / "paro.toml", "max-batch = 2\n[serve]\nport = 1\nmax-context = 64\n[plan]\nmax-context = 320\n"
-                                           "json = true\n")
+    file = written(tmp_path / "paro.toml", "max-batch = 2\n[serve]\nport = 1\nmax-context = 64\n"
+                                           "[plan]\nmax-context = 320\njson = true\n")
     plan = json.loads(paro("plan", DEMO, "--config", file).stdout)
     assert (plan["max_context"], plan["max_batch"]) == (320, 2)
 
 
 @pytest.mark.parametrize(("text", "key"), [
     ("max-contxt = 640", "max-contxt"), ("port = 1", "port"), ("MODEL = 1", "MODEL"), ("help = true", "help"),
-    ("config = 1", "config"), ("--max-context = 640", "--max-context"), ("[serve]\nprt = 1", "serve.prt"), ("[server]", "[server]"),
-    ("[plan.serve]\nport = 1", "[plan"), ("max-context = many", "max-context"), ("max-context = 0", "max-context"),
-    ("max-context =", "max-context"), ("max-context = []", "max-context"), ("-- = 1", "'--'"), ("max-context = 1\nmax-context = 2", "max-context"),
-    ("max-context = 1\nmax-batch = 1\nmax-context = 1", "max-context"), ("max-batch = 1\n[plan]\nmax-batch = 1", "plan.max-batch"),
+    ("config = 1", "config"), ("--max-context = 640", "--max-context"), ("[serve]\nprt = 1", "serve.prt"),
+    ("[server]", "[server]"), ("[plan.serve]\nport = 1", "[plan"), ("max-context = many", "max-context"), ("max-context = 0", "max-context"),
+    ("max-context =", "max-context"), ("max-context = []", "max-context"), ("-- = 1", "'--'"),
+    ("max-context = 1\nmax-context = 2", "max-context"), ("max-batch = 1\n[plan]\nmax-batch = 1", "plan.max-batch"),
+    ("max-context = 1\nmax-batch = 1\nmax-context = 1", "max-context"),
     ("memory-budget = 1 GiB", "memory-budget"), ("memory-budget = \"1#GiB\"", "memory-budget"), ("json = maybe", "json"),
     ("json = [true, true]", "json"), ("kv-type = f8", "kv-type"), ("max-context = [1,\n2]", "line 1"), ("\nx", "line 2"),
 ])
@@ -235,7 +236,8 @@ def test_the_config_file_of_the_docs_holds(tmp_path: Path) -> None:
     file = written(tmp_path / "paro.toml", example)
     plan = planned("--config", file)
     assert (plan["max_context"], plan["budget_bytes"]) == (4096, 2 << 30)
-    bench = json.loads(paro("bench", DEMO, "--config", file, "--prompt-tokens", 8, "--decode-tokens", 2, "--repetitions", 1).stdout)
+    bench = json.loads(paro("bench", DEMO, "--config", file, "--prompt-tokens", 8, "--decode-tokens", 2,
+                            "--repetitions", 1).stdout)
     assert [decode["batch"] for decode in bench["decode"]] == [1, 4]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -798,7 +800,8 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
     ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
     ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],
-    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--log-format", "xml"], ["plan", DEMO, "--max-context", "5000"],
+    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--log-format", "xml"],
+    ["plan", DEMO, "--max-context", "5000"],
     ["generate", DEMO], ["generate", DEMO, "a", "--top-p", "2"], ["generate", DEMO, "a", "--temp", "hot"],
     ["serve", DEMO, "--port", "70000"], ["bench", DEMO, "--batch", "0"], ["synth", DEMO],
     ["logits", DEMO, "--out", "x"],
