@@ -6,17 +6,20 @@ PRESET ?= release
 HOST ?= 127.0.0.1
 PORT ?= 8000
 MODEL ?= models/demo
+PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build bench bench-peers soak bench-memory count-instructions format check-format tidy fuzz \
-        venv packages clean
+.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory count-instructions format \
+        check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
 	@echo "make test          build, and run every test"
 	@echo "make test-arm64    run the tests of the ARM kernels in an emulator"
 	@echo "make build         install what is missing and write build/$(PRESET)/paro (PRESET=dev, asan, tsan, ...)"
+	@echo "make install       put what is built under PREFIX (/usr/local), DESTDIR before it"
+	@echo "make package       build, and write a Debian package to build/$(PRESET)"
 	@echo "make bench         measure $(MODEL) on this machine"
 	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
@@ -32,6 +35,14 @@ packages:
 build: packages
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET) -j $(JOBS)
+
+# Builds nothing, so that root may run it over what a user has built.
+install:
+	DESTDIR='$(DESTDIR)' cmake --install build/$(PRESET) --prefix '$(PREFIX)' --strip
+
+package: build
+	@tools/install_packages.sh packaging
+	cpack --config build/$(PRESET)/CPackConfig.cmake
 
 serve: build
 	@echo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
-# usage: tools/install_packages.sh [arm64 | counting]      also what `make test-arm64` or `make count-instructions` needs
+# usage: tools/install_packages.sh [arm64 | counting | packaging]    also what `make test-arm64`, `count-instructions` or `package` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,8 @@ case "${1:-}" in
   "") ;;
   arm64) debian_packages+=(g++-aarch64-linux-gnu qemu-user) ;;  # GoogleTest and fmt serve every processor as sources
   counting) debian_packages+=(valgrind) ;;
-  *) echo "unknown set of packages '$1', expected arm64 or counting" >&2; exit 2 ;;
+  packaging) debian_packages+=(dpkg-dev file) ;;
+  *) echo "unknown set of packages '$1', expected arm64, counting or packaging" >&2; exit 2 ;;
 esac
 
 if [[ "$(uname)" == Darwin ]]; then

@@ -7,6 +7,7 @@
 #include "base/processors.h"
 #include "cli/backends.h"
 #include "cli/byte_size.h"
+#include "cli/json_log.h"
 #include "engine/machine_memory.h"
 
 namespace paro::cli {
@@ -89,10 +90,17 @@ void CommonOptions::add_to(CLI::App& app) {
       ->check(CLI::IsMember(std::vector<std::string>{"debug", "info", "warn", "error"}))
       ->capture_default_str()
       ->group(kGroup);
+  app.add_option("--log-format", log_format_, "text, or json for an object a line")
+      ->check(CLI::IsMember(std::vector<std::string>{"text", "json"}))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.final_callback([this] {
+    log::set_level(log::parse_level(log_level_));
+    if (log_format_ == "json") log::set_lines(json_log_line);
+  });
 }
 
 EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) const {
-  log::set_level(log::parse_level(log_level_));
   EngineOptions options;
   options.model = model;
   if (!memory_budget_.empty()) {

@@ -13,7 +13,7 @@ namespace paro::cli {
 
 class CommonOptions {
  public:
-  void add_to(CLI::App& app);
+  void add_to(CLI::App& app);  // what they say of the log holds once they are parsed
 
   // Throws Error{usage} for a value that means nothing.
   EngineOptions engine_options(const std::filesystem::path& model) const;
@@ -23,7 +23,7 @@ class CommonOptions {
   const std::string& isa() const { return isa_; }
 
  private:
-  std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info";
+  std::string memory_budget_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info", log_format_ = "text";
   std::string embedding_type_, embedding_source_;
   int max_context_ = 0, max_batch_ = 0, prefill_chunk_ = 0, threads_ = 0;
   int64_t expert_slots_ = 0;

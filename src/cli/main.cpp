@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "cli/command.h"
+#include "cli/config_file.h"
 #include "cli/environment.h"
 
 namespace paro::cli {
@@ -37,9 +39,19 @@ constexpr CommandRow kCommands[] = {
 
 constexpr int kFailed = 1, kMisused = 2;
 
+void tell_failure(std::string_view message) {
+  if (log::is_text()) {
+    fmt::print(stderr, "paro: {}\n", message);
+  } else {
+    log::error("{}", message);
+  }
+}
+
 int run(int argc, char** argv) {
-  CLI::App app("Runs ParoQuant INT4 language models. Every flag may also be given as PARO_<FLAG> in the environment.",
-               "paro");
+  CLI::App app(
+      "Runs ParoQuant INT4 language models. Every flag may also be given as PARO_<FLAG> in the environment, "
+      "or in a file that --config names.",
+      "paro");
   app.set_version_flag("--version", PARO_VERSION);
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
@@ -47,6 +59,7 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(row.name, row.summary);
     commands.emplace_back(sub, row.make());
     commands.back().second->add_flags(*sub);
+    read_config_file(*sub);
     read_environment(*sub);
   }
   try {
@@ -75,10 +88,10 @@ int main(int argc, char** argv) {
   try {
     return cli::run(argc, argv);
   } catch (const Error& error) {
-    fmt::print(stderr, "paro: {}\n", error.message());
+    cli::tell_failure(error.message());
     return error.kind() == ErrorKind::usage ? cli::kMisused : cli::kFailed;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "paro: {}\n", error.what());
+    cli::tell_failure(error.what());
     return cli::kFailed;
   }
 }

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace paro::cli {
 
@@ -78,7 +79,7 @@ std::string dim(std::string_view text) {
 }
 
 LoadProgress progress_bar(std::string what) {
-  if (::isatty(STDERR_FILENO) != 1) return {};
+  if (::isatty(STDERR_FILENO) != 1 || !log::is_text()) return {};
   using Clock = std::chrono::steady_clock;
   return [what = std::move(what), shown = Clock::time_point{}](int64_t n_done_bytes, int64_t n_bytes) mutable {
     const bool done = n_done_bytes == n_bytes;

@@ -17,7 +17,7 @@ void print_json(const boost::json::object& object);
 bool output_is_terminal();
 std::string dim(std::string_view text);  // as it is when the output is no terminal
 
-// A bar on standard error that begins with `what`; empty where that is no terminal.
+// A bar on standard error that begins with `what`; empty where that is no terminal, or has a log of JSON.
 LoadProgress progress_bar(std::string what);
 
 }  // namespace paro::cli

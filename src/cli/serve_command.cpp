@@ -7,9 +7,11 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "cli/api_key_file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/model_card.h"
@@ -66,6 +68,7 @@ class Serve final : public Command {
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
         ->take_all()
         ->allow_extra_args(false);
+    app.add_option("--api-key-file", api_key_file_, "File of further keys, one a line; # begins a comment line");
     app.add_option("--grace", grace_s_, "Seconds that answers get to finish when the server stops")
         ->check(CLI::Range(0, 86400))
         ->capture_default_str();
@@ -78,6 +81,9 @@ class Serve final : public Command {
     std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error of its connection
     for (const std::string& key : server_.api_keys)
       if (key.empty()) throw Error(ErrorKind::usage, "--api-key is empty; give a key, or leave the flag out");
+    if (api_key_file_) {
+      for (std::string& key : read_api_keys(*api_key_file_)) server_.api_keys.push_back(std::move(key));
+    }
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
     check_address(server_.host, server_.port);
@@ -133,6 +139,7 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
+  std::optional<fs::path> api_key_file_;
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
   SamplingFlags sampling_;

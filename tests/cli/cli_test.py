@@ -13,7 +13,9 @@ import socket
 import stat
 import subprocess
 import time
+import urllib.error
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +182,67 @@ def test_flags_may_stand_in_the_environment_and_the_command_line_wins() -> None:
     plan = json.loads(paro("plan", DEMO, "--json", "--max-context", 320, env=env).stdout)
     assert plan["max_context"] == 320
     refused("plan", DEMO, env={"PARO_MAX_CONTEXT": "many"}, code=MISUSED)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def planned(*arguments: object, **options) -> dict:
+    return json.loads(paro("plan", DEMO, "--json", *arguments, **options).stdout)
+
+
+def test_the_environment_wins_over_a_config_file_and_the_command_line_over_both(tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", "max-context = 640\nmax-batch = 3\nmemory-budget = \"1 GiB\"  # enough\n")
+    plan = planned("--config", file)
+    assert (plan["max_context"], plan["max_batch"], plan["budget_bytes"]) == (640, 3, 1 << 30)
+    assert planned(env={"PARO_CONFIG": str(file)}) == plan
+    env = {"PARO_MAX_CONTEXT": "320", "PARO_MAX_BATCH": "2"}
+    plan = planned("--config", file, "--max-batch", 1, env=env)
+    assert (plan["max_context"], plan["max_batch"], plan["budget_bytes"]) == (320, 1, 1 << 30)
+
+
+def test_a_section_of_a_config_file_is_for_its_command_alone(tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", "max-batch = 2\n[serve]\nport = 1\nmax-context = 64\n"
+                                           "[plan]\nmax-context = 320\njson = true\n")
+    plan = json.loads(paro("plan", DEMO, "--config", file).stdout)
+    assert (plan["max_context"], plan["max_batch"]) == (320, 2)
+
+
+@pytest.mark.parametrize(("text", "key"), [
+    ("max-contxt = 640", "max-contxt"), ("port = 1", "port"), ("MODEL = 1", "MODEL"), ("help = true", "help"),
+    ("config = 1", "config"), ("--max-context = 640", "--max-context"), ("[serve]\nprt = 1", "serve.prt"),
+    ("[server]", "[server]"), ("[plan.serve]\nport = 1", "[plan"), ("max-context = many", "max-context"), ("max-context = 0", "max-context"),
+    ("max-context =", "max-context"), ("max-context = []", "max-context"), ("-- = 1", "'--'"),
+    ("max-context = 1\nmax-context = 2", "max-context"), ("max-batch = 1\n[plan]\nmax-batch = 1", "plan.max-batch"),
+    ("max-context = 1\nmax-batch = 1\nmax-context = 1", "max-context"),
+    ("memory-budget = 1 GiB", "memory-budget"), ("memory-budget = \"1#GiB\"", "memory-budget"), ("json = maybe", "json"),
+    ("json = [true, true]", "json"), ("kv-type = f8", "kv-type"), ("max-context = [1,\n2]", "line 1"), ("\nx", "line 2"),
+])
+def test_a_config_file_is_refused_by_file_and_key(text: str, key: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "paro.toml", text)
+    message = refused("plan", DEMO, "--config", file, code=MISUSED)
+    assert f"'{file}'" in message and key in message
+
+
+def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert "nowhere" in refused("plan", DEMO, "--config", tmp_path / "nowhere")
+    assert str(tmp_path) in refused("synth", DEMO, tmp_path / "out", "--config", tmp_path)
+
+
+def test_the_config_file_of_the_docs_holds(tmp_path: Path) -> None:
+    example, = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/cli.md").read_text(), re.DOTALL)
+    file = written(tmp_path / "paro.toml", example)
+    plan = planned("--config", file)
+    assert (plan["max_context"], plan["budget_bytes"]) == (4096, 2 << 30)
+    bench = json.loads(paro("bench", DEMO, "--config", file, "--prompt-tokens", 8, "--decode-tokens", 2,
+                            "--repetitions", 1).stdout)
+    assert [decode["batch"] for decode in bench["decode"]] == [1, 4]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        on_it = written(tmp_path / "taken.toml", example.replace("8080", str(port)))
+        assert f"127.0.0.1:{port}" in refused("serve", DEMO, "--config", on_it)
 
 
 @pytest.mark.parametrize(("text", "n_bytes"), [
@@ -553,6 +616,93 @@ def test_serve_refuses_an_empty_key() -> None:
     assert "--api-key" in refused("serve", DEMO, "--port", 0, "--api-key", "", code=MISUSED)
 
 
+@pytest.mark.parametrize(("content", "complaint"), [
+    (b"", "has no key"), (b"\n# one\n \t\r\n", "has no key"),
+    (b"# keys\nsecret-\x01key\n", "line 2"), (b"\nsecret-key\nsecret-\xc3\xa9\n", "line 3"), (b"secret\tkey", "line 1"),
+    (b"secret\x00key", "line 1"), (b"\xef\xbb\xbfsecret", "line 1"),
+])
+def test_serve_refuses_a_key_file_and_tells_nothing_of_it(content: bytes, complaint: str, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    message = refused("serve", DEMO, "--port", 0, "--api-key-file", file, code=MISUSED)
+    assert str(file) in message and complaint in message and "secret" not in message
+
+
+def test_serve_names_a_key_file_that_it_cannot_read(tmp_path: Path) -> None:
+    assert "nowhere" in refused("serve", DEMO, "--port", 0, "--api-key-file", tmp_path / "nowhere")
+    assert str(tmp_path) in refused("serve", DEMO, "--port", 0, "--api-key-file", tmp_path)
+    assert "cannot open ''" in refused("serve", DEMO, "--port", 0, "--api-key-file", "")
+
+
+def test_serve_takes_the_keys_of_a_file_beside_those_of_flags(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("# of the first client\n\n  in file \t\r\n#commented\nlast")
+    port = free_port()
+    server = subprocess.Popen([PARO, "serve", DEMO, "--port", str(port), "--api-key", "flag", "--api-key-file", file],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def status(key: str) -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers={"Authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server)
+        assert [status(key) for key in ("flag", "in file", "last")] == [200] * 3
+        assert [status(key) for key in ("in", "#commented", "commented", "# of the first client", "")] == [401] * 5
+        server.send_signal(signal.SIGTERM)
+        out, log = server.communicate(timeout=30)
+        assert server.returncode == 0 and "in file" not in out + log and "last" not in out + log
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
+def log_lines(text: str) -> list[dict[str, str]]:
+    """The objects of a log in JSON: every line has to be one."""
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+    for line in lines:
+        assert list(line) == ["time", "level", "message"] and line["level"] in ("debug", "info", "warn", "error")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(line["time"])
+        assert timedelta(seconds=-1) < age < timedelta(minutes=10)
+    return lines
+
+
+def test_a_log_of_json_is_an_object_a_line_from_start_to_stop() -> None:
+    port = free_port()
+    server = subprocess.Popen([PARO, "serve", DEMO, "--port", str(port), "--log-format", "json", "--log-level", "debug"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server)
+        server.send_signal(signal.SIGTERM)
+        _, log = server.communicate(timeout=30)
+        assert server.returncode == 0
+        messages = [line["message"] for line in log_lines(log)]
+        assert f"listening on http://127.0.0.1:{port}" in messages and messages[-1] == "stopped"
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
+@pytest.mark.parametrize("name", ['a "model"\\', "two\nlines\t", "caf\xe9", "bell\x07"])
+def test_a_log_of_json_escapes_what_it_tells(name: str, tmp_path: Path) -> None:
+    failure, = log_lines(paro("plan", tmp_path / name, "--log-format", "json", code=FAILED).stderr)
+    assert failure["level"] == "error" and name in failure["message"]
+
+
+def test_a_log_of_json_is_utf8_whatever_it_tells(tmp_path: Path) -> None:
+    done = subprocess.run([PARO, "plan", bytes(tmp_path) + b"/\xff\xfe", "--log-format", "json"], capture_output=True)
+    failure, = log_lines(done.stderr.decode())
+    assert done.returncode == FAILED and "/\ufffd\ufffd" in failure["message"]
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_serve_serves_and_stops_in_order(sign: signal.Signals) -> None:
     port = free_port()
@@ -650,7 +800,8 @@ def test_experts_under_another_name_are_refused_by_name(tmp_path: Path) -> None:
     ["plan", DEMO, "--embedding-type", "int2"], ["plan", DEMO, "--embedding-source", "tape"],
     ["plan", DEMO, "--backend", "abacus"],
     ["plan", DEMO, "--no-such-flag"], ["plan", DEMO, "--isa", "mmx"], ["plan", DEMO, "--threads", "0"],
-    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--max-context", "5000"],
+    ["plan", DEMO, "--log-level", "loud"], ["plan", DEMO, "--log-format", "xml"],
+    ["plan", DEMO, "--max-context", "5000"],
     ["generate", DEMO], ["generate", DEMO, "a", "--top-p", "2"], ["generate", DEMO, "a", "--temp", "hot"],
     ["serve", DEMO, "--port", "70000"], ["bench", DEMO, "--batch", "0"], ["synth", DEMO],
     ["logits", DEMO, "--out", "x"],
