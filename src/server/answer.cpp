@@ -27,7 +27,7 @@ class Answer {
         service_(service),
         job_(std::move(job)),
         format_(format),
-        sequences_(service.model.engine, connection.wakeup()),
+        sequences_(service.model.engine, service.metrics, connection.wakeup()),
         id_(random_id(format.id_prefix())),
         created_(seconds_since_1970()) {}
 
@@ -116,7 +116,7 @@ class Answer {
     if (const SampledToken* token = std::get_if<SampledToken>(&event.what)) {
       const bool was_stopped = choice.stopped();
       ChoicePiece piece = choice.push(*token);
-      if (choice.stopped() && !was_stopped) sequences_.cancel(event.sequence);
+      if (choice.stopped() && !was_stopped) sequences_.stop(event.sequence);
       return piece;
     }
     const GenerationEnd& end = std::get<GenerationEnd>(event.what);

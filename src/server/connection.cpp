@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
+#include "server/metrics.h"
 #include "server/routes.h"
 
 namespace paro::server {
@@ -261,9 +262,9 @@ asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
   co_await respond_text(status, json_text(body));
 }
 
-asio::awaitable<void> Connection::respond_text(unsigned status, std::string body) {
+asio::awaitable<void> Connection::respond_text(unsigned status, std::string body, std::string_view content_type) {
   http::response<http::string_body> response(static_cast<http::status>(status), request_.version());
-  response.set(http::field::content_type, "application/json");
+  response.set(http::field::content_type, beast::string_view(content_type));
   if (status == 405)
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
@@ -272,6 +273,7 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
   response.body() = std::move(body);
   response.prepare_payload();
   release_body();
+  count_answer(status);
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
   http::response_serializer<http::string_body> serializer(response);
@@ -286,6 +288,7 @@ asio::awaitable<void> Connection::respond_empty(unsigned status) {
   http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
   if (draining_) keeps_alive_ = false;
   set_common_fields(response, keeps_alive_, request_);
+  count_answer(status);
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
   co_await http::async_write(stream_, response, asio::use_awaitable);
@@ -303,6 +306,7 @@ asio::awaitable<void> Connection::begin_events() {
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   release_body();
+  count_answer(200);
   answered_ = streaming_ = true;
   stream_.expires_after(service_.options.write_timeout);
   co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
@@ -354,6 +358,10 @@ json::object Connection::take_json() {
   json::object body = parse_body(request_.body(), &memory_);
   release_body();
   return body;
+}
+
+void Connection::count_answer(unsigned status) const {
+  service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
 }
 
 void Connection::release_body() {

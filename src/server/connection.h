@@ -22,6 +22,8 @@ namespace paro::server {
 
 class Connection : public std::enable_shared_from_this<Connection> {  // shared by its coroutine and the server's list
  public:
+  static constexpr std::string_view kJson = "application/json";
+
   // `pool` is for the requests of all connections.
   Connection(boost::asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool);
 
@@ -39,7 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   const HttpRequest& request() const { return request_; }
   boost::json::object take_json();  // the body, whose text is gone then; made of memory that lives as long as this
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
-  boost::asio::awaitable<void> respond_text(unsigned status, std::string body);  // JSON that is text already
+  boost::asio::awaitable<void> respond_text(unsigned status, std::string body, std::string_view content_type = kJson);
   boost::asio::awaitable<void> respond_empty(unsigned status);
   boost::asio::awaitable<void> begin_events();
   boost::asio::awaitable<void> send_events(std::string frames);
@@ -61,6 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> report(const ApiError& error);
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
+  void count_answer(unsigned status) const;
   void release_body();
 
   const Service& service_;

@@ -1,11 +1,11 @@
 // The routes that tell about the server: /models and the card of the one, /health, /memory.
 #include <algorithm>
-#include <fstream>
 #include <string>
 #include <utility>
 
 #include "server/api_error.h"
 #include "server/connection.h"
+#include "server/peak_memory.h"
 #include "server/routes.h"
 
 namespace paro::server {
@@ -27,16 +27,6 @@ json::object model_object(const Service& service) {
   model["max_model_len"] = info.max_context;
   model["meta"] = std::move(meta);
   return model;
-}
-
-// The most memory that the process has held; 0 where the system does not tell.
-int64_t peak_resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t size_kib = 0;
-    if (word == "VmHWM:" && status >> size_kib) return size_kib * 1024;
-  }
-  return 0;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ constexpr std::array kRoutes{
     Route{verb::get, "/models/", true, handle_model},  // and its card: an id may hold slashes
     Route{verb::get, "/health", false, handle_health},
     Route{verb::get, "/memory", true, handle_memory},
+    Route{verb::get, "/metrics", true, handle_metrics},
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},

@@ -32,6 +32,7 @@ boost::asio::awaitable<void> handle_models(Connection& connection, const Service
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_memory(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_metrics(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);

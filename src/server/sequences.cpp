@@ -7,22 +7,35 @@ namespace {
 
 constexpr size_t kMailboxEvents = 16384;
 
-class Listener : public GenerationListener {
- public:
-  Listener(std::shared_ptr<Mailbox> mailbox, size_t sequence) : mailbox_(std::move(mailbox)), sequence_(sequence) {}
+}  // namespace
 
-  void on_token(const SampledToken& token) override { mailbox_->put({sequence_, token}); }
-  void on_end(const GenerationEnd& end) override { mailbox_->put({sequence_, end}); }
+class Sequences::Listener : public GenerationListener {
+ public:
+  Listener(std::shared_ptr<Metrics> metrics, std::shared_ptr<Mailbox> mailbox, size_t sequence)
+      : meter_(std::move(metrics)), mailbox_(std::move(mailbox)), sequence_(sequence) {}
+
+  void on_prefill(int n_done, int /*n_prompt_tokens*/) override { meter_.on_prefill(n_done); }
+  void on_token(const SampledToken& token) override {
+    meter_.on_token();
+    mailbox_->put({sequence_, token});
+  }
+  void on_end(const GenerationEnd& end) override {
+    meter_.on_end(end);
+    mailbox_->put({sequence_, end});
+  }
+
+  SequenceMeter& meter() { return meter_; }
 
  private:
+  SequenceMeter meter_;
   std::shared_ptr<Mailbox> mailbox_;
   size_t sequence_;
 };
 
-}  // namespace
-
-Sequences::Sequences(Engine& engine, std::shared_ptr<Wakeup> reader)
-    : engine_(engine), mailbox_(std::make_shared<Mailbox>(std::move(reader), kMailboxEvents)) {}
+Sequences::Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader)
+    : engine_(engine),
+      metrics_(std::move(metrics)),
+      mailbox_(std::make_shared<Mailbox>(std::move(reader), kMailboxEvents)) {}
 
 Sequences::~Sequences() {
   mailbox_->close();
@@ -32,13 +45,18 @@ Sequences::~Sequences() {
 
 void Sequences::submit(GenerationRequest request) {
   ids_.reserve(ids_.size() + 1);
+  listeners_.reserve(ids_.size() + 1);
   ended_.reserve(ids_.size() + 1);
-  ids_.push_back(engine_.submit(std::move(request), std::make_shared<Listener>(mailbox_, ids_.size())));
+  auto listener = std::make_shared<Listener>(metrics_, mailbox_, ids_.size());
+  ids_.push_back(engine_.submit(std::move(request), listener));
+  listeners_.push_back(std::move(listener));
   ended_.push_back(false);
 }
 
-void Sequences::cancel(size_t sequence) {
-  if (!ended_[sequence]) engine_.cancel(ids_[sequence]);
+void Sequences::stop(size_t sequence) {
+  if (ended_[sequence]) return;
+  listeners_[sequence]->meter().complete();
+  engine_.cancel(ids_[sequence]);
 }
 
 std::vector<SequenceEvent> Sequences::take() {

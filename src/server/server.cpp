@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/connection.h"
+#include "server/metrics.h"
 
 namespace paro::server {
 
@@ -87,6 +88,7 @@ struct Server::Impl {
         ++n_refusals;
       } else {
         connections.insert(connection);
+        service.metrics->set_open_connections(connections.size());
       }
     }
     asio::co_spawn(strand, refused ? connection->refuse() : connection->run(),
@@ -99,6 +101,7 @@ struct Server::Impl {
       --n_refusals;
     } else {
       connections.erase(connection);
+      service.metrics->set_open_connections(connections.size());
     }
     if (stopping && connections.empty()) asio::post(accept_strand, [this] { stop_timer.cancel(); });
   }

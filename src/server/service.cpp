@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/api_error.h"
+#include "server/metrics.h"
 
 namespace paro::server {
 namespace {
@@ -14,7 +15,7 @@ constexpr size_t kMaxTextBytes = 64 << 20;
 
 int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
-  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes +
+  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMetricsBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
 }
 
@@ -24,7 +25,8 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
       format(text::chat_format_for(model.tokenizer)),
       default_sampling(model.engine.info().default_sampling),
       started_at(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-                     .count()) {
+                     .count()),
+      metrics(std::make_shared<Metrics>()) {
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;

@@ -1,8 +1,10 @@
-// What is served and how: everything that handlers share. Nothing here changes once the server runs.
+// What is served and how: everything that handlers share. Nothing here changes once the server runs, but what the
+// metrics count.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +16,8 @@
 #include "text/tokenizer.h"
 
 namespace paro::server {
+
+class Metrics;
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
@@ -39,7 +43,10 @@ struct ServerOptions {
 // Of a model's card: as much as the plan leaves for what is written to one connection.
 constexpr int64_t kMaxCardBytes = 64 << 10;
 
-// What the memory plan has to leave for requests and answers, and for the card.
+// Of all series of the metrics, and what they are copied to for an answer.
+constexpr int64_t kMetricsBytes = 256 << 10;
+
+// What the memory plan has to leave for requests and answers, for the card and for the metrics.
 int64_t planned_bytes(const ServerOptions& options);
 
 // The engine, tokenizer and template are the caller's and outlive the server.
@@ -68,6 +75,7 @@ struct Service {
   SamplingOptions default_sampling;
   int64_t started_at;  // seconds since 1970
   size_t longest_token_bytes = 1;
+  const std::shared_ptr<Metrics> metrics;  // shared with the sequences, which end after the server at times
 };
 
 }  // namespace paro::server

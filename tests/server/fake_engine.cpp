@@ -19,7 +19,7 @@ FakeEngine::~FakeEngine() {
 
 EngineStatus FakeEngine::status() const {
   const std::lock_guard lock(mutex_);
-  return {static_cast<int>(sequences_.size()), 0};
+  return {static_cast<int>(sequences_.size()), n_waiting};
 }
 
 GenerationId FakeEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {
@@ -100,6 +100,7 @@ bool FakeEngine::step(Sequence& sequence) {
   GenerationEnd end;
   end.n_prompt_tokens = static_cast<int>(sequence.request.prompt.size());
   end.n_generated_tokens = static_cast<int>(sequence.n_told);
+  end.queue_ms = 5;
   end.prefill_ms = 10;
   end.decode_ms = 20;
   bool cancelled;
@@ -120,6 +121,10 @@ bool FakeEngine::step(Sequence& sequence) {
   } else if (sequence.n_told == static_cast<size_t>(sequence.request.max_tokens)) {
     end.reason = FinishReason::length;
   } else {
+    if (sequence.n_told == 0) {
+      sequence.listener->on_prefill(end.n_prompt_tokens / 2, end.n_prompt_tokens);
+      sequence.listener->on_prefill(end.n_prompt_tokens, end.n_prompt_tokens);
+    }
     SampledToken token;
     token.id = script_of.tokens[sequence.n_told++ % script_of.tokens.size()];
     if (sequence.request.sampling.n_logprobs >= 0) {

@@ -36,6 +36,7 @@ class FakeEngine : public Engine {
   std::function<Script(const GenerationRequest&)> script;
   size_t capacity = 1000;  // sequences at once; more are unavailable
   std::optional<Error> submit_error;
+  int n_waiting = 0;  // as status() tells
 
   const ModelInfo& info() const override { return model_info; }
   MemoryReport memory() const override { return report; }
