@@ -52,6 +52,9 @@ def random_blocks(quant: Quant, shape: tuple[int, ...]) -> np.ndarray:
         return values.view(np.uint8).reshape(n_blocks, 2)
 
     if quant == Quant.Q4_0:  # d, codes
+        # Codes less 8 are half a step below zero in the mean. With scales of both signs weights are not: else all tokens
+        # come to look alike from layer to layer, and routers choose the same experts for all.
+        jitter *= RANDOM.choice(np.array([-1, 1], np.float32), jitter.size)
         blocks[:, 0:2] = scales(std / STD_OF_4_BITS)
     elif quant == Quant.Q4_1:  # d, least, codes
         blocks[:, 0:2] = scales(std / STD_OF_4_BITS)
