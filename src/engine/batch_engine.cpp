@@ -21,6 +21,10 @@ namespace {
 
 using Clock = Sequence::Clock;
 
+int n_exact_of(const GenerationRequest& request) {
+  return request.constraint == nullptr ? exact_logits(request.sampling) : 0;
+}
+
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 class BatchEngine final : public Engine {
@@ -248,7 +252,7 @@ void BatchEngine::compose() {
   for (const SequencePtr& s : active_) {
     if (s->in_prefill()) continue;
     runner_.cache().extend(s->slot, s->n_cached, s->n_cached + 1);
-    rows_.push_back({s->last_token, s->n_cached, s->slot, true, exact_logits(s->request.sampling)});
+    rows_.push_back({s->last_token, s->n_cached, s->slot, true, n_exact_of(s->request)});
     in_step_.push_back(s.get());
   }
   int room = runner_.report().prefill_chunk - int(rows_.size());
@@ -256,7 +260,7 @@ void BatchEngine::compose() {
     if (!s->in_prefill() || room == 0) continue;
     const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
     runner_.cache().extend(s->slot, begin, end);
-    const int n_exact = exact_logits(s->request.sampling);
+    const int n_exact = n_exact_of(s->request);
     for (int i = begin; i < end; ++i) {
       rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt(), n_exact});
     }
@@ -312,7 +316,9 @@ void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* con
     Sequence& s = *want_token_[i];
     try {
       take_token(s, {logits.f32() + int64_t(i) * vocab_size, size_t(vocab_size)});
-    } catch (const std::exception& error) {  // its own failure, and nobody else's
+    } catch (const Error& error) {  // its own failure, and nobody else's
+      end_active(s, {.reason = FinishReason::failed, .error = error});
+    } catch (const std::exception& error) {
       end_active(s, {.reason = FinishReason::failed,
                      .error = Error(ErrorKind::internal, "a token could not be chosen: {}", error.what())});
     }
@@ -320,12 +326,15 @@ void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* con
 }
 
 void BatchEngine::take_token(Sequence& s, std::span<float> logits) {
-  const SampledToken token = s.sampler.sample(logits, runner_.sampling_scratch());
+  TokenConstraint* const constraint = s.request.constraint.get();
+  const auto allowed = constraint ? constraint->allowed() : std::span<const uint32_t>();
+  const SampledToken token = s.sampler.sample(logits, runner_.sampling_scratch(), allowed);
   if (s.n_generated++ == 0) s.first_token = Clock::now();
   s.last_token = token.id;
   const auto& stops = s.request.stop_tokens;
   const bool stopped = std::find(stops.begin(), stops.end(), token.id) != stops.end();
   if (!stopped) s.listener->on_token(token);
+  if (!stopped && constraint) constraint->accept(token.id);
   if (!stopped && s.n_generated < s.request.max_tokens) return;
 
   GenerationEnd end{.reason = stopped ? FinishReason::stop : FinishReason::length};

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "engine/memory_report.h"
 #include "engine/sampling.h"
+#include "engine/token_constraint.h"
 
 namespace paro {
 
@@ -20,6 +21,7 @@ struct GenerationRequest {
   int max_tokens = 0;  // at least 1
   SamplingOptions sampling;
   std::vector<int32_t> stop_tokens;  // end the sequence and are not delivered; the model's own are not implied
+  std::shared_ptr<TokenConstraint> constraint;  // none: any token may follow any other. This sequence's alone
   int priority = 0;                  // larger first
 };
 

@@ -37,6 +37,13 @@ void make_finite(std::span<float> logits) {
   }
 }
 
+// Far below any logit, so that no token that may come next is behind one that may not.
+void forbid_others(std::span<float> logits, std::span<const uint32_t> allowed) {
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if ((allowed[i / 32] >> (i % 32) & 1) == 0) logits[i] = -std::numeric_limits<float>::infinity();
+  }
+}
+
 double log_sum_exp(std::span<const float> logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
@@ -136,14 +143,18 @@ int32_t Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) 
   }
   // The walk visits candidates in an order that follows from the logits alone.
   double left = uniform(seed_, n_drawn_) * total;
+  int32_t last = candidates[0].id;  // that could be drawn, for when rounding leaves a rest
   for (size_t i = 0; i < n; ++i) {
-    left -= weight(candidates[i].logit);
+    const double share = weight(candidates[i].logit);
+    left -= share;
     if (left < 0) return candidates[i].id;
+    if (share > 0) last = candidates[i].id;
   }
-  return candidates[n - 1].id;
+  return last;
 }
 
-SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch) {
+SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch,
+                             std::span<const uint32_t> allowed) {
   PARO_CHECK(int64_t(scratch.size()) >= scratch_bytes(int(logits.size())));
   const std::span candidates(reinterpret_cast<Candidate*>(scratch.data()), logits.size());
   SampledToken token;
@@ -169,6 +180,7 @@ SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scrat
     for (const auto& [id, bias] : options_.logit_bias) keep(id);
   }
   apply_penalties(logits);
+  if (!allowed.empty()) forbid_others(logits, allowed);
 
   token.id = options_.temperature == 0.0f ? argmax(logits) : draw(logits, candidates);
   ++n_drawn_;

@@ -227,6 +227,48 @@ TEST(BatchEngine, StopWithoutGraceCancels) {
   EXPECT_EQ(waiting->wait().reason, FinishReason::cancelled);
 }
 
+// One token, then another, and so on; nothing once the list has ended.
+class FixedTokens final : public TokenConstraint {
+ public:
+  FixedTokens(std::vector<int32_t> tokens, int vocab_size) : tokens_(std::move(tokens)) {
+    mask_.resize(size_t(vocab_size + 31) / 32);
+  }
+  std::span<const uint32_t> allowed() override {
+    if (n_ == tokens_.size()) throw Error(ErrorKind::request, "the list has ended");
+    std::fill(mask_.begin(), mask_.end(), 0u);
+    mask_[size_t(tokens_[n_]) / 32] = 1u << (tokens_[n_] % 32);
+    return mask_;
+  }
+  void accept(int32_t id) override { EXPECT_EQ(id, tokens_[n_++]); }
+
+ private:
+  std::vector<int32_t> tokens_;
+  std::vector<uint32_t> mask_;
+  size_t n_ = 0;
+};
+
+TEST(BatchEngine, AConstraintHoldsItsOwnSequenceAlone) {
+  const Golden golden = Golden::load("gemma4-moe");
+  const auto engine = open(golden);
+  const int n = int(golden.greedy.size());
+  const std::vector<int32_t> wanted(size_t(n), 11);
+  GenerationRequest held = greedy(golden.input_ids, n);
+  held.constraint = std::make_shared<FixedTokens>(wanted, engine->info().vocab_size);
+  GenerationRequest broken = greedy(golden.input_ids, n);
+  broken.constraint = std::make_shared<FixedTokens>(std::vector<int32_t>{5, 6}, engine->info().vocab_size);
+
+  const auto of_held = std::make_shared<Listener>(), of_broken = std::make_shared<Listener>();
+  engine->submit(std::move(held), of_held);
+  engine->submit(std::move(broken), of_broken);
+  EXPECT_EQ(ids(generate(*engine, greedy(golden.input_ids, n))), golden.greedy);
+  EXPECT_EQ(of_held->wait().reason, FinishReason::length);
+  EXPECT_EQ(of_held->tokens(), wanted);
+  const GenerationEnd end = of_broken->wait();
+  EXPECT_EQ(end.reason, FinishReason::failed);
+  EXPECT_EQ(end.error.value().kind(), ErrorKind::request);
+  EXPECT_EQ(of_broken->tokens(), (std::vector<int32_t>{5, 6}));
+}
+
 TEST(BatchEngine, PriorityGoesFirst) {
   const Golden golden = Golden::load("gemma4-moe");
   const auto engine = open(golden, 1);

@@ -19,9 +19,9 @@ std::vector<float> falling_logits() {
   return logits;
 }
 
-SampledToken sample(Sampler& sampler, std::vector<float> logits) {
+SampledToken sample(Sampler& sampler, std::vector<float> logits, std::span<const uint32_t> allowed = {}) {
   std::vector<std::byte> scratch(size_t(Sampler::scratch_bytes(kVocab)));
-  return sampler.sample(logits, scratch);
+  return sampler.sample(logits, scratch, allowed);
 }
 
 std::map<int32_t, int> histogram(const SamplingOptions& base, int n, std::vector<float> logits = falling_logits()) {
@@ -134,6 +134,25 @@ TEST(Sampler, LogprobsAreOfTheModelsOwnDistribution) {
     EXPECT_EQ(token.best[size_t(i)].id, 7 + i);
     EXPECT_NEAR(token.best[size_t(i)].logprob, logits[size_t(7 + i)] - std::log(sum), 1e-5);
   }
+}
+
+TEST(Sampler, WhatIsNotAllowedNeverComes) {
+  std::vector<uint32_t> allowed((kVocab + 31) / 32);
+  for (const int id : {3, 200, 299}) allowed[size_t(id / 32)] |= 1u << (id % 32);
+  Sampler greedy({.temperature = 0, .n_logprobs = 1}, {}, 1);
+  const SampledToken token = sample(greedy, falling_logits(), allowed);
+  EXPECT_EQ(token.id, 200);
+  EXPECT_EQ(token.best.at(0).id, 7) << "logprobs are of the model's own distribution";
+
+  std::map<int32_t, int> counts;
+  for (int i = 0; i < 500; ++i) {
+    SamplingOptions options{.temperature = 20, .top_k = i % 3 == 0 ? 50 : 0, .top_p = i % 2 == 0 ? 1.0f : 0.99f};
+    options.seed = uint64_t(i);
+    Sampler sampler(options, {}, 0);
+    ++counts[sample(sampler, falling_logits(), allowed).id];
+  }
+  EXPECT_EQ(counts.size(), 3u);
+  EXPECT_EQ(counts[3] + counts[200] + counts[299], 500);
 }
 
 TEST(Sampler, LogitsThatAreNoNumbersGiveSomeToken) {
