@@ -22,7 +22,7 @@ struct GenerationRequest {
   SamplingOptions sampling;
   std::vector<int32_t> stop_tokens;  // end the sequence and are not delivered; the model's own are not implied
   std::shared_ptr<TokenConstraint> constraint;  // none: any token may follow any other. This sequence's alone
-  int priority = 0;                  // larger first
+  int priority = 0;                             // larger first
 };
 
 enum class FinishReason { stop, length, cancelled, failed };

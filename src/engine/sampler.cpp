@@ -153,8 +153,7 @@ int32_t Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) 
   return last;
 }
 
-SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch,
-                             std::span<const uint32_t> allowed) {
+SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch, std::span<const uint32_t> allowed) {
   PARO_CHECK(int64_t(scratch.size()) >= scratch_bytes(int(logits.size())));
   const std::span candidates(reinterpret_cast<Candidate*>(scratch.data()), logits.size());
   SampledToken token;

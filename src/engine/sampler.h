@@ -25,8 +25,8 @@ class Sampler {
 
   Sampler(SamplingOptions options, std::span<const int32_t> prompt, uint64_t fallback_seed);
 
-  // logits [vocab_size] are changed in place; scratch holds scratch_bytes. `allowed`: as TokenConstraint tells; at least
-  // one bit is set, or it is empty.
+  // logits [vocab_size] are changed in place; scratch holds scratch_bytes. `allowed`: as TokenConstraint tells; at
+  // least one bit is set, or it is empty.
   SampledToken sample(std::span<float> logits, std::span<std::byte> scratch, std::span<const uint32_t> allowed = {});
 
  private:
