@@ -202,10 +202,7 @@ std::optional<double> to_float(const Value& value) {
   return value.is_text() ? parse_float(value.as_text()) : std::nullopt;
 }
 
-Builtin find_number_filter(std::string_view name) {
-  const BuiltinRow* row = find_builtin(std::begin(kFilters), std::end(kFilters), name);
-  return row != nullptr ? row->function : nullptr;
-}
+Builtin find_number_filter(std::string_view name) { return find_builtin(kFilters, name); }
 
 Builtin find_filter(std::string_view name) {
   if (const Builtin found = find_text_filter(name)) return found;

@@ -371,9 +371,6 @@ constexpr BuiltinRow kFilters[] = {
 
 }  // namespace
 
-Builtin find_sequence_filter(std::string_view name) {
-  const BuiltinRow* row = find_builtin(std::begin(kFilters), std::end(kFilters), name);
-  return row != nullptr ? row->function : nullptr;
-}
+Builtin find_sequence_filter(std::string_view name) { return find_builtin(kFilters, name); }
 
 }  // namespace paro::text::jinja

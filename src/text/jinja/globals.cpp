@@ -112,9 +112,6 @@ constexpr BuiltinRow kGlobals[] = {
 
 }  // namespace
 
-Builtin find_global(std::string_view name) {
-  const BuiltinRow* row = find_builtin(std::begin(kGlobals), std::end(kGlobals), name);
-  return row != nullptr ? row->function : nullptr;
-}
+Builtin find_global(std::string_view name) { return find_builtin(kGlobals, name); }
 
 }  // namespace paro::text::jinja

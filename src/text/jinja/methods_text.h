@@ -2,7 +2,6 @@
 // Markup.
 #pragma once
 
-#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -15,12 +14,6 @@ Builtin find_parts_method(std::string_view name);
 Builtin find_search_method(std::string_view name);
 Builtin find_letters_method(std::string_view name);
 Builtin find_layout_method(std::string_view name);
-
-template <size_t kSize>
-Builtin found_in(const BuiltinRow (&table)[kSize], std::string_view name) {
-  const BuiltinRow* row = find_builtin(std::begin(table), std::end(table), name);
-  return row != nullptr ? row->function : nullptr;
-}
 
 // A text of the kind that `self` is.
 Value like(Runtime& runtime, const Value& self, std::string text);

@@ -88,6 +88,6 @@ constexpr BuiltinRow kMethods[] = {
 
 }  // namespace
 
-Builtin find_layout_method(std::string_view name) { return found_in(kMethods, name); }
+Builtin find_layout_method(std::string_view name) { return find_builtin(kMethods, name); }
 
 }  // namespace paro::text::jinja

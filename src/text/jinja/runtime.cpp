@@ -73,10 +73,10 @@ bool Bound::truth(Runtime& runtime, size_t i, bool otherwise) const {
   return given_[i] == nullptr ? otherwise : jinja::truth(runtime, *given_[i]);
 }
 
-const BuiltinRow* find_builtin(const BuiltinRow* begin, const BuiltinRow* end, std::string_view name) {
-  const auto* row =
-      std::lower_bound(begin, end, name, [](const BuiltinRow& a, std::string_view b) { return a.name < b; });
-  return row != end && row->name == name ? row : nullptr;
+Builtin find_builtin(std::span<const BuiltinRow> table, std::string_view name) {
+  const auto row = std::lower_bound(table.begin(), table.end(), name,
+                                    [](const BuiltinRow& a, std::string_view b) { return a.name < b; });
+  return row != table.end() && row->name == name ? row->function : nullptr;
 }
 
 }  // namespace paro::text::jinja

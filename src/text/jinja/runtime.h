@@ -3,6 +3,7 @@
 
 #include <ctime>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -80,7 +81,8 @@ class Bound {
   std::vector<const Value*> given_;
 };
 
-const BuiltinRow* find_builtin(const BuiltinRow* begin, const BuiltinRow* end, std::string_view name);
+// Of a table in the order of its names; nullptr: it has no such name.
+Builtin find_builtin(std::span<const BuiltinRow> table, std::string_view name);
 
 Builtin find_filter(std::string_view name);
 Builtin find_test(std::string_view name);

@@ -133,9 +133,6 @@ constexpr BuiltinRow kTests[] = {
 
 }  // namespace
 
-Builtin find_test(std::string_view name) {
-  const BuiltinRow* row = find_builtin(std::begin(kTests), std::end(kTests), name);
-  return row != nullptr ? row->function : nullptr;
-}
+Builtin find_test(std::string_view name) { return find_builtin(kTests, name); }
 
 }  // namespace paro::text::jinja
