@@ -4,6 +4,7 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +25,9 @@ struct SchemaNotation {
 struct JsonSchemaOptions {
   // A keyword that constrains and is not supported is an Error; without, it is ignored.
   bool strict = true;
+  // Whether an object whose schema has properties, and says nothing of others, may have others: by the letter of JSON
+  // schema it may, but a model is then free to make some up.
+  bool open_objects = false;
   SchemaNotation notation;
 };
 
@@ -31,8 +35,12 @@ struct JsonSchemaOptions {
 // and column, position, JSON pointer) and what is wrong or not supported there.
 class Grammar {
  public:
-  // `names_token` gives the id of `<name>` tokens in the text; without it, tokens can be written as <[id]> alone.
-  static Grammar from_gbnf(std::string_view text, std::optional<int32_t> (*names_token)(std::string_view) = nullptr);
+  // The notation of llama.cpp; `token_id` gives the id of a token written as <name>, and without it such a token can be
+  // written as <[id]> alone.
+  using TokenLookup = std::function<std::optional<int32_t>(std::string_view)>;
+  static Grammar from_gbnf(std::string_view text, const TokenLookup& token_id = {});
+
+  // The expressions of ECMAScript that are regular: the whole text must match, anchors or not.
   static Grammar from_regex(std::string_view pattern);
   static Grammar from_json_schema(const boost::json::value& schema, const JsonSchemaOptions& options = {});
   static Grammar json_object();  // any JSON object
@@ -43,10 +51,10 @@ class Grammar {
   Grammar& operator=(Grammar&&) noexcept;
 
   int64_t memory_bytes() const;
+  const GrammarNetwork& network() const { return *network_; }
 
  private:
   friend class GrammarBuilder;
-  friend class TokenAutomaton;
   explicit Grammar(std::unique_ptr<GrammarTree> tree);
   std::unique_ptr<const GrammarTree> tree_;        // what another grammar embeds
   std::unique_ptr<const GrammarNetwork> network_;  // what runs

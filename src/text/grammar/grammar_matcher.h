@@ -15,6 +15,7 @@ namespace paro::text {
 class GrammarMatcher {
  public:
   explicit GrammarMatcher(std::shared_ptr<TokenAutomaton> automaton);
+  ~GrammarMatcher();
   GrammarMatcher(const GrammarMatcher& other);
   GrammarMatcher& operator=(const GrammarMatcher& other);
 
@@ -32,6 +33,11 @@ class GrammarMatcher {
   bool must_end() const;  // nothing but a stop token may follow
 
   int64_t memory_bytes() const;
+
+ private:
+  std::shared_ptr<TokenAutomaton> automaton_;  // shared with the other sequences that are held to the same grammar
+  uint32_t state_ = 0;                         // known to the automaton, which may renumber it
+  std::vector<uint32_t> mask_;
 };
 
 }  // namespace paro::text
