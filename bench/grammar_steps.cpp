@@ -76,15 +76,17 @@ const Case kCases[] = {
                                      arguments, b.literal("}\n</tool_call>")});
        return b.build(b.sequence({b.repeat(call, 0), b.text_without("<tool_call>")}));
      },
-     "I will look at the file first, then < change > it.\n\n<tool_call>\n{\"name\": \"edit\", \"arguments\": {\"file_path\": "
+     "I will look at the file first, then < change > it.\n\n<tool_call>\n{\"name\": \"edit\", \"arguments\": "
+     "{\"file_path\": "
      "\"a/b.txt\", \"old_string\": \"x\", \"new_string\": \"y\"}}\n</tool_call>\nDone: nothing else is left to do."},
-    {"regex", [] { return Grammar::from_regex(R"((?:[A-Z][a-z]+(?: [A-Z][a-z]+){0,3}, )?[^,\n]{1,40}, \d{5}(?:-\d{4})?)"); },
+    {"regex",
+     [] { return Grammar::from_regex(R"((?:[A-Z][a-z]+(?: [A-Z][a-z]+){0,3}, )?[^,\n]{1,40}, \d{5}(?:-\d{4})?)"); },
      "Main Street, Some Town near the river, 12345-6789"},
 };
 
 void print(const char* name, const char* kind, Steps& steps) {
-  std::printf("| %s | %s | %zu | %.1f | %.1f | %.1f |\n", name, kind, steps.micros.size(), steps.at(0.5), steps.at(0.99),
-              steps.at(1));
+  std::printf("| %s | %s | %zu | %.1f | %.1f | %.1f |\n", name, kind, steps.micros.size(), steps.at(0.5),
+              steps.at(0.99), steps.at(1));
 }
 
 void follow(const std::shared_ptr<TokenAutomaton>& automaton, const std::vector<int32_t>& ids, Steps& steps) {
@@ -135,7 +137,8 @@ int main(int n_arguments, char** arguments) try {
       GrammarVocabulary::from_tokenizer(tokenizer, stop_ids, tokenizer.vocab_size()));
   std::printf("vocabulary of %d tokens: %.0f ms, %.1f MiB\n\n", vocabulary->vocab_size(),
               micros_since(vocabulary_begin) / 1000, double(vocabulary->memory_bytes()) / (1 << 20));
-  std::printf("| grammar | steps | number | median µs | p99 µs | worst µs |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
+  std::printf(
+      "| grammar | steps | number | median µs | p99 µs | worst µs |\n| --- | --- | ---: | ---: | ---: | ---: |\n");
   for (const Case& test : kCases) {
     Steps compile, first, again, random;
     const auto begin = Clock::now();

@@ -103,7 +103,7 @@ TEST(JsonSchema, HoldsNumbersToTheirRangeExactly) {
         language(fmt::format(R"({{"type": "number", "minimum": {}, "maximum": {}}})", range.low, range.high));
     const Language open = language(
         fmt::format(R"({{"type": "number", "exclusiveMinimum": {}, "exclusiveMaximum": {}}})", range.low, range.high));
-    for (int i = -25000; i <= 110000; i += i > 3000 ? 37 : 1) {
+    for (int i = -25000; i <= 110000; i += 10) {
       const double value = i / 1000.0;
       const std::string text = fmt::format("{}", value), padded = fmt::format("{:.4f}", value);
       const bool is_in = range.low <= value && value <= range.high, is_inside = range.low < value && value < range.high;
@@ -223,17 +223,16 @@ TEST(JsonSchema, NamesThePlaceAndTheKeyword) {
   EXPECT_EQ(
       error_of(R"({"type": "strin"})"),
       "json schema: #/type: \"strin\" is no type; expected null, boolean, integer, number, string, array or object");
-  EXPECT_EQ(error_of(R"({"type": "string", "pattern": "(?=a)"
-})"),
+  EXPECT_EQ(error_of(R"x({"type": "string", "pattern": "(?=a)"})x"),
             "json schema: #/pattern: regular expression: character 1: look-ahead and look-behind are not supported");
-EXPECT_EQ(error_of(R"({"items": {"minLength": -1}})"),
-          "json schema: #/items/minLength: expected a whole number that is not negative");
-EXPECT_EQ(error_of(R"({"anyOf": [{"type": "null"}, 3]})"),
-          "json schema: #/anyOf/1: expected a schema: an object, true or false");
-JsonSchemaOptions lenient;
-lenient.strict = false;
-EXPECT_TRUE(language(R"({"type": "array", "uniqueItems": true, "items": {"not": {}, "type": "null"}})", lenient)
-                .matches("[null]"));
+  EXPECT_EQ(error_of(R"({"items": {"minLength": -1}})"),
+            "json schema: #/items/minLength: expected a whole number that is not negative");
+  EXPECT_EQ(error_of(R"({"anyOf": [{"type": "null"}, 3]})"),
+            "json schema: #/anyOf/1: expected a schema: an object, true or false");
+  JsonSchemaOptions lenient;
+  lenient.strict = false;
+  EXPECT_TRUE(language(R"({"type": "array", "uniqueItems": true, "items": {"not": {}, "type": "null"}})", lenient)
+                  .matches("[null]"));
 }
 
 TEST(JsonSchema, RefusesWhatWouldGrowWithoutMeasure) {
@@ -248,7 +247,7 @@ TEST(JsonSchema, RefusesWhatWouldGrowWithoutMeasure) {
   for (int i = 0; i < 20; ++i) {
     choices += fmt::format(R"({}{{"anyOf": [{{"minimum": {}}}, {{"maxLength": {}}}]}})", i ? "," : "", i, i);
   }
-  EXPECT_NE(error_of(choices + "]}").find("combinations of anyOf and oneOf"), std::string::npos);
+  EXPECT_NE(error_of(choices + "]}").find("more than"), std::string::npos);
 }
 
 TEST(JsonSchema, IsWrittenAsGemmaWritesCalls) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "text/grammar/grammar_matcher.h"
 
 namespace {

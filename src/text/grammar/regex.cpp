@@ -51,13 +51,15 @@ class RegexReader {
   Expression read_sequence(int depth, Ends ends) {
     std::vector<Expression> parts;
     bool starts = false, stops = false, settles_first = false, settles_last = false;
-    while (in_.accept("^")) {
+    while (in_.peek() == '^') {
       if (!ends.first) in_.fail("'^' is supported at the beginning of the text alone");
+      in_.next();
       starts = true;
     }
     while (!in_.at_end() && in_.peek() != '|' && in_.peek() != ')') {
-      if (in_.accept("$")) {
+      if (in_.peek() == '$') {
         if (!ends.last) in_.fail("'$' is supported at the end of the text alone");
+        in_.next();
         stops = true;
         continue;
       }

@@ -32,7 +32,7 @@ Expression SchemaCompiler::value_of(Parts parts) {
     }
     return builder_.use(*known.rule);
   }
-  if (++depth_ > kMaxDepth) parts[0].fail("", fmt::format("nested more than {} deep", kMaxDepth));
+  if (++depth_ > kMaxDepth && !parts.empty()) parts[0].fail("", fmt::format("nested more than {} deep", kMaxDepth));
   Conjunction all;
   for (const SchemaPart& part : parts) take_apart(part, all);
   const Expression expression = conjunction(all);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"
@@ -26,6 +27,13 @@ std::string json_character(char32_t code) {
   std::string out;
   append_utf8(out, code);
   return out;
+}
+
+// As people write it: whole numbers without a point, and an exponent only where digits would be many.
+std::string json_number(double value) {
+  constexpr double kExactlyWhole = 9007199254740992;
+  const bool is_whole = value == std::floor(value) && std::abs(value) < kExactlyWhole;
+  return is_whole ? fmt::format("{}", int64_t(value)) : fmt::format("{}", value);
 }
 
 }  // namespace
@@ -114,6 +122,7 @@ Expression ValueWriter::any_character() {
 
 Expression ValueWriter::literal(const boost::json::value& value) {
   if (value.is_string()) return quoted(content(value.get_string()));
+  if (value.is_double()) return builder_.literal(json_number(value.get_double()));
   if (!value.is_array() && !value.is_object()) return builder_.literal(boost::json::serialize(value));
   std::vector<Expression> parts{builder_.literal(value.is_array() ? "[" : "{")};
   if (value.is_array()) {
