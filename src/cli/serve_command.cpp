@@ -1,12 +1,8 @@
 // paro serve: shows the plan, loads, and serves until it is told to stop.
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <optional>
 
 #include "base/error.h"
@@ -25,7 +21,9 @@
 #include "engine/batch_engine.h"
 #include "engine/memory_plan.h"
 #include "server/cors.h"
+#include "server/listener.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 namespace paro::cli {
 namespace {
@@ -38,34 +36,33 @@ std::string name_of(const fs::path& model) {
   return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
 }
 
-// Binds the address for a moment: better to know before minutes of loading that it is taken.
-void check_address(const std::string& host, int port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
-    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --host", host, port, ::gai_strerror(error));
+unsigned parse_mode(const std::string& text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc() || end != text.data() + text.size() || mode == 0 || mode > 0777) {
+    throw Error(ErrorKind::usage, "--socket-mode is '{}', expected octal digits such as 0660", text);
   }
-  const int listener = ::socket(found->ai_family, found->ai_socktype, found->ai_protocol);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  const int error = ::bind(listener, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
-  ::freeaddrinfo(found);
-  ::close(listener);
-  if (error != 0) {
-    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --port", host, port, std::strerror(error));
-  }
+  return mode;
 }
 
 class Serve final : public Command {
  public:
   void add_flags(CLI::App& app) override {
     add_model(app, model_);
-    app.add_option("--host", server_.host, "Address to listen on")->capture_default_str();
+    app.add_option("--host", server_.host, "Address to listen on, or unix:PATH for a Unix socket")
+        ->capture_default_str();
     app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
+    app.add_option("--socket-mode", socket_mode_, "Mode of the Unix socket: who may connect, in octal digits")
+        ->capture_default_str();
+    CLI::Option* certificate =
+        app.add_option("--tls-cert", server_.tls_certificate,
+                       "File of the certificate and its chain in PEM, for HTTPS; SIGHUP reads it "
+                       "again");
+    CLI::Option* key = app.add_option("--tls-key", server_.tls_key, "File of the certificate's private key in PEM");
+    certificate->needs(key);
+    key->needs(certificate);
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
         ->take_all()
@@ -98,7 +95,9 @@ class Serve final : public Command {
     limits_.apply_to(server_);
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
-    check_address(server_.host, server_.port);
+    server_.socket_mode = parse_mode(socket_mode_);
+    if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
+    server::check_address(server_);
     const TextModel text = TextModel::load(model_);
     options = serving_options(options, text.memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
@@ -118,10 +117,11 @@ class Serve final : public Command {
                                     .eos_token = text.eos_token,
                                     .card = std::move(card)});
     signals.on_first([&server] { server.stop(); });
-    const bool is_v6 = server_.host.find(':') != std::string::npos;
-    log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
+    if (!server_.tls_certificate.empty()) signals.on_hangup([&server] { server.reload_certificate(); });
+    log::info("listening on {}", server.address());
     server.run();
     signals.on_first({});
+    signals.on_hangup({});
     engine->stop(std::chrono::milliseconds(0));
     log::info("stopped");
     return 0;
@@ -152,6 +152,7 @@ class Serve final : public Command {
   fs::path model_;
   std::string model_name_;
   std::optional<fs::path> api_key_file_;
+  std::string socket_mode_ = "0660";
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
   std::vector<std::string> cors_origins_ = server_.cors_origins;

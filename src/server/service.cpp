@@ -16,9 +16,11 @@ constexpr size_t kMaxTextBytes = 64 << 20;
 int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
   constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
+  constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMetricsBytes +
          options.n_threads * kThreadBytes +
-         options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
+         options.max_connections *
+             (int64_t{options.max_header_bytes} + kWrittenBytes + (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
 Service::Service(ServerOptions server_options, ServedModel served_model)

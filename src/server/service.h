@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,10 +21,12 @@ namespace paro::server {
 class Metrics;
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";
-  int port = 8000;                                // 0: any free one
-  std::vector<std::string> api_keys;              // empty: none is asked for
-  std::vector<std::string> cors_origins = {"*"};  // as parse_origins() makes them; empty: none but the server's own
+  std::string host = "127.0.0.1";                  // or unix:PATH
+  int port = 8000;                                 // 0: any free one
+  unsigned socket_mode = 0660;                     // of the Unix socket
+  std::filesystem::path tls_certificate, tls_key;  // PEM; empty: no TLS
+  std::vector<std::string> api_keys;               // empty: none is asked for
+  std::vector<std::string> cors_origins = {"*"};   // as parse_origins() makes them; empty: none but the server's own
 
   // Over the model's own defaults, under what a request says.
   std::optional<float> temperature, top_p;
