@@ -16,7 +16,7 @@ namespace {
 class Plan final : public Command {
  public:
   void add_flags(CLI::App& app) override {
-    app.add_option("MODEL", model_, "Directory in Hugging Face layout, or a config.json alone")->required();
+    add_model(app, model_, "Directory in Hugging Face layout, a config.json alone");
     app.add_flag("--json", json_, "Print the plan as JSON");
     limits_.add_to(app);
     common_.add_to(app);

@@ -12,6 +12,7 @@
 #include "cli/common_options.h"
 #include "cli/model_card.h"
 #include "cli/model_files.h"
+#include "cli/model_location.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "cli/server_limits.h"
@@ -29,12 +30,6 @@ namespace paro::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// "models/demo/" is served as "demo".
-std::string name_of(const fs::path& model) {
-  const fs::path path = fs::weakly_canonical(model);
-  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
-}
 
 unsigned parse_mode(const std::string& text) {
   unsigned mode = 0;
@@ -109,7 +104,7 @@ class Serve final : public Command {
     server_.top_p = sampling_.top_p;
     server_.top_k = sampling_.top_k;
     server_.grace = std::chrono::seconds(grace_s_);
-    server::Server server(server_, {.id = model_name_.empty() ? name_of(model_) : model_name_,
+    server::Server server(server_, {.id = model_name_.empty() ? model_name(model_) : model_name_,
                                     .engine = *engine,
                                     .tokenizer = text.tokenizer,
                                     .chat_template = text.chat_template ? &*text.chat_template : nullptr,
@@ -135,7 +130,7 @@ class Serve final : public Command {
     if (!report.fits) throw plan_refusal(report);
     options.memory_budget_bytes = report.budget_bytes;
     print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
-                      model_name_.empty() ? name_of(model_) : model_name_, backend.name(), format_table(report)));
+                      model_name_.empty() ? model_name(model_) : model_name_, backend.name(), format_table(report)));
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
   }
 
