@@ -13,6 +13,7 @@
 #include "cli/model_card.h"
 #include "cli/model_files.h"
 #include "cli/model_location.h"
+#include "cli/model_settings_file.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "cli/server_limits.h"
@@ -59,6 +60,8 @@ class Serve final : public Command {
     certificate->needs(key);
     key->needs(certificate);
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
+    app.add_option("--model-settings", settings_file_,
+                   "File of the model's settings (default: model_settings.json in its directory)");
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
         ->take_all()
         ->allow_extra_args(false);
@@ -89,7 +92,9 @@ class Serve final : public Command {
     server_.cors_origins = server::parse_origins(cors_origins_);
     limits_.apply_to(server_);
     check_model_directory(model_);
+    const server::ModelSettings settings = read_model_settings(model_, settings_file_);
     EngineOptions options = common_.engine_options(model_);
+    apply_to(options, settings);
     server_.socket_mode = parse_mode(socket_mode_);
     if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
     server::check_address(server_);
@@ -97,12 +102,10 @@ class Serve final : public Command {
     options = serving_options(options, text.memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
-    std::string card = card_of(text);
+    std::string card = card_of(text, settings);
     const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
 
-    server_.temperature = sampling_.temperature;
-    server_.top_p = sampling_.top_p;
-    server_.top_k = sampling_.top_k;
+    set_defaults(settings);
     server_.grace = std::chrono::seconds(grace_s_);
     server::Server server(server_, {.id = model_name_.empty() ? model_name(model_) : model_name_,
                                     .engine = *engine,
@@ -110,7 +113,9 @@ class Serve final : public Command {
                                     .chat_template = text.chat_template ? &*text.chat_template : nullptr,
                                     .bos_token = text.bos_token,
                                     .eos_token = text.eos_token,
-                                    .card = std::move(card)});
+                                    .card = std::move(card),
+                                    .alias = settings.model_alias,
+                                    .display_name = settings.display_name});
     signals.on_first([&server] { server.stop(); });
     if (!server_.tls_certificate.empty()) signals.on_hangup([&server] { server.reload_certificate(); });
     log::info("listening on {}", server.address());
@@ -134,9 +139,23 @@ class Serve final : public Command {
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
   }
 
+  // Flags win over the model's settings; what neither tells is generation_config.json's.
+  void set_defaults(const server::ModelSettings& settings) {
+    server_.temperature = sampling_.temperature ? sampling_.temperature : settings.temperature;
+    server_.top_p = sampling_.top_p ? sampling_.top_p : settings.top_p;
+    server_.top_k = sampling_.top_k ? sampling_.top_k : settings.top_k;
+    server_.min_p = settings.min_p;
+    server_.repetition_penalty = settings.repetition_penalty;
+    server_.presence_penalty = settings.presence_penalty;
+    server_.frequency_penalty = settings.frequency_penalty;
+    server_.max_tokens = settings.max_tokens;
+  }
+
   // As `paro inspect --json` prints it.
-  std::string card_of(const TextModel& text) const {
-    std::string card = to_text(model_card(model_, ModelFiles::open(model_), &text));
+  std::string card_of(const TextModel& text, const server::ModelSettings& settings) const {
+    const boost::json::object facts = model_card(model_, ModelFiles::open(model_), &text);
+    warn_of_unused(settings, std::string_view(facts.at("mtp head").as_string()));
+    std::string card = to_text(facts);
     if (int64_t(card.size()) > server::kMaxCardBytes) {
       throw Error(ErrorKind::config, "'{}': its card has {} bytes, expected at most {}; are its stop tokens right?",
                   model_.string(), card.size(), server::kMaxCardBytes);
@@ -146,7 +165,7 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
-  std::optional<fs::path> api_key_file_;
+  std::optional<fs::path> api_key_file_, settings_file_;
   std::string socket_mode_ = "0660";
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());

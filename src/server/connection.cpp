@@ -154,7 +154,7 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     co_return Reading::complete;
   }
 
-  request_.base() = parser.get().base();  // as far as it was read
+  request_.base() = parser.get().base();        // as far as it was read
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
