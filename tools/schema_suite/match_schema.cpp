@@ -50,6 +50,15 @@ bool matches(GrammarMatcher matcher, std::string_view text) {
   return matcher.can_end();
 }
 
+bool is_in_string(std::string_view json_text) {
+  bool is_in = false;
+  for (size_t i = 0; i < json_text.size(); ++i) {
+    if (json_text[i] == '"') is_in = !is_in;
+    if (json_text[i] == '\\' && is_in) ++i;
+  }
+  return is_in;
+}
+
 std::string walk(GrammarMatcher matcher, const std::vector<std::string>& words, std::mt19937& random) {
   std::string text;
   const size_t stop = words.size() - 1;
@@ -62,7 +71,10 @@ std::string walk(GrammarMatcher matcher, const std::vector<std::string>& words, 
     }
     size_t chosen = allowed[random() % allowed.size()];
     if (step > kManySteps) {
-      for (const size_t id : {size_t(','), size_t('a'), size_t('0'), size_t('"'), size_t(']'), size_t('}'), stop}) {
+      // The last of these that is allowed closes what is open.
+      std::vector<size_t> closing{',', 'a', '0', '"', ']', '}', stop};
+      if (is_in_string(text)) closing = {'"'};
+      for (const size_t id : closing) {
         if (is_allowed(id)) chosen = id;
       }
     }
@@ -87,9 +99,7 @@ json::object answer(const json::object& request) {
   } catch (const paro::Error& error) {
     return {{"error", error.message()}};
   }
-  json::object out;
-  json::array& matched = out["matches"].emplace_array();
-  json::array& walks = out["walks"].emplace_array();
+  json::array matched, walks;
   if (const json::value* const texts = request.if_contains("texts")) {
     for (const json::value& text : texts->as_array()) matched.push_back(matches(*start, text.as_string()));
   }
@@ -97,7 +107,7 @@ json::object answer(const json::object& request) {
     std::mt19937 random(request.contains("seed") ? uint32_t(request.at("seed").as_int64()) : 0);
     for (int64_t i = 0; i < n->as_int64(); ++i) walks.push_back(json::string(walk(*start, words, random)));
   }
-  return out;
+  return {{"matches", matched}, {"walks", walks}};
 }
 
 }  // namespace

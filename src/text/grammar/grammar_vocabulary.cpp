@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
@@ -63,6 +64,7 @@ GrammarVocabulary::GrammarVocabulary(std::span<const Token> tokens, std::span<co
     content_classes_[id] = contents[0].classes;
     content_n_chars_[id] = uint8_t(contents[0].n_chars);
     max_chars_ = std::max(max_chars_, contents[0].n_chars);
+    max_bytes_ = std::max(max_bytes_, uint32_t(token.bytes.size()));
   }
   byte_begin_.push_back(uint32_t(bytes_.size()));
   bytes_.shrink_to_fit();
@@ -181,15 +183,21 @@ void GrammarVocabulary::accept(Content content, std::span<uint32_t> mask) const 
 void GrammarVocabulary::scan(Content content, std::span<uint32_t> mask) const {
   const uint32_t foreign = ~content.classes;
   const bool has_limit = content.n_chars != kUnbounded;
-  const uint32_t max_chars = std::min(content.n_chars, kManyChars - 1);
+  const uint8_t max_chars = uint8_t(std::min(content.n_chars, kManyChars - 1));
   const size_t n = content_classes_.size();
   for (size_t word = 0; word < mask.size(); ++word) {
     const size_t first = word * 32, n_ids = std::min<size_t>(32, n - first);
+    // Bytes first, which compilers do many of at once, then eight of them to eight bits.
+    std::array<uint8_t, 32> fits{};
+    for (size_t i = 0; i < n_ids; ++i) fits[i] = (content_classes_[first + i] & foreign) == 0;
+    if (has_limit) {
+      for (size_t i = 0; i < n_ids; ++i) fits[i] &= content_n_chars_[first + i] <= max_chars;
+    }
     uint32_t bits = 0;
-    for (size_t i = 0; i < n_ids; ++i) {
-      const bool fits =
-          (content_classes_[first + i] & foreign) == 0 && (!has_limit || content_n_chars_[first + i] <= max_chars);
-      bits |= uint32_t(fits) << i;
+    for (size_t i = 0; i < 32; i += 8) {
+      uint64_t eight;
+      std::memcpy(&eight, fits.data() + i, 8);
+      bits |= uint32_t(eight * 0x0102040810204080u >> 56) << i;
     }
     mask[word] |= bits & has_bytes_[word];
   }

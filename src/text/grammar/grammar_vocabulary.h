@@ -56,6 +56,7 @@ class GrammarVocabulary {
                                            byte_begin_[size_t(id) + 1] - byte_begin_[size_t(id)]);
   }
   std::span<const int32_t> stop_ids() const { return stop_ids_; }
+  uint32_t max_token_bytes() const { return max_bytes_; }
 
   std::span<const TrieNode> trie() const { return {trie_.data(), trie_.size() - 1}; }
   std::span<const int32_t> tokens_below(const TrieNode& node) const {
@@ -92,7 +93,8 @@ class GrammarVocabulary {
   std::vector<TrieNode> trie_;      // and one beyond
   std::vector<Content> contents_;   // [0]: unknown, that is anything
   std::vector<Accepted> accepted_;  // for the classes that grammars ask for most
-  uint32_t max_chars_ = 0;
+  uint32_t max_chars_ = 0;          // of one token, at most kManyChars
+  uint32_t max_bytes_ = 0;
 };
 
 }  // namespace paro::text

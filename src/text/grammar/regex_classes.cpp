@@ -3,7 +3,9 @@
 #include <utf8proc.h>
 
 #include <array>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "text/grammar/tree.h"
 
@@ -49,6 +51,28 @@ constexpr std::array kCategories{
     CategoryName{"Zp", "Paragraph_Separator"},
 };
 
+// All characters are looked at once, for all categories.
+const std::vector<CodeRange>& ranges_of_category(std::string_view short_name) {
+  static const std::map<std::string, std::vector<CodeRange>, std::less<>> kRanges = [] {
+    std::map<std::string, std::vector<CodeRange>, std::less<>> ranges;
+    for (char32_t code = 0; code <= 0x10FFFF; ++code) {
+      const std::string_view name = utf8proc_category_string(utf8proc_int32_t(code));
+      for (const std::string_view category : {name, name.substr(0, 1)}) {
+        const auto found = ranges.find(category);
+        std::vector<CodeRange>& list = found != ranges.end() ? found->second : ranges[std::string(category)];
+        if (!list.empty() && list.back().high + 1 == code) {
+          list.back().high = code;
+        } else {
+          list.push_back({code, code});
+        }
+      }
+    }
+    for (auto& [name, list] : ranges) list = normalized_ranges(std::move(list), false);
+    return ranges;
+  }();
+  return kRanges.find(short_name)->second;
+}
+
 }  // namespace
 
 std::optional<std::vector<CodeRange>> regex_class(char32_t letter) {
@@ -76,16 +100,7 @@ std::optional<std::vector<CodeRange>> unicode_category(std::string_view name) {
     if (name == category.short_name || name == category.long_name) wanted = category.short_name;
   }
   if (wanted.empty()) return std::nullopt;
-  std::vector<CodeRange> ranges;
-  for (char32_t code = 0; code <= 0x10FFFF; ++code) {
-    if (!std::string_view(utf8proc_category_string(utf8proc_int32_t(code))).starts_with(wanted)) continue;
-    if (!ranges.empty() && ranges.back().high + 1 == code) {
-      ranges.back().high = code;
-    } else {
-      ranges.push_back({code, code});
-    }
-  }
-  return normalized_ranges(std::move(ranges), false);
+  return ranges_of_category(wanted);
 }
 
 std::vector<CodeRange> any_but_line_ends() {

@@ -1,9 +1,12 @@
 #include "text/grammar/states.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <utility>
 
 #include "base/error.h"
+#include "text/grammar/token_classes.h"
 
 namespace paro::text {
 namespace {
@@ -50,6 +53,73 @@ GrammarStates::State GrammarStates::find_next(State state, uint8_t byte) {
   }
   const State found = finish();
   return transitions_[size_t(state) * n_classes_ + network_.byte_class[byte]] = found;
+}
+
+// What one character of some classes leads to.
+class GrammarStates::CharacterStep {
+ public:
+  CharacterStep(GrammarStates& states, uint32_t classes) : states_(states) {
+    const auto list = [&](std::vector<uint8_t>& bytes, int low, int high) {
+      for (int byte = low; byte <= high; ++byte) {
+        const bool is_asked = byte >= 0x80 || (classes & TokenClasses::of_ascii(uint8_t(byte))) != 0;
+        const auto is_alike = [&](uint8_t other) {
+          return states.network_.byte_class[other] == states.network_.byte_class[size_t(byte)];
+        };
+        if (is_asked && std::ranges::none_of(bytes, is_alike)) bytes.push_back(uint8_t(byte));
+      }
+    };
+    list(leads_[0], 0, 0x7F);
+    if ((classes & TokenClasses::kNonAscii) == 0) return;
+    list(leads_[1], 0xC2, 0xDF);
+    list(leads_[2], 0xE0, 0xEF);
+    list(leads_[3], 0xF0, 0xF4);
+    list(continuations_, 0x80, 0xBF);
+  }
+
+  // The state that each of them leads to, kDead where none may follow, nullopt where they differ.
+  std::optional<State> next(State state) {
+    found_.reset();
+    for (int n_after = 0; n_after < 4; ++n_after) {
+      for (const uint8_t byte : leads_[size_t(n_after)]) {
+        const State after = states_.next(state, byte);
+        // A first byte that may not follow says as much as a whole character that may not.
+        if (!(after == kDead ? agrees(kDead) : leads_on(after, n_after))) return std::nullopt;
+      }
+    }
+    return found_.value_or(kDead);
+  }
+
+ private:
+  bool agrees(State state) {
+    if (!found_) found_ = state;
+    return *found_ == state;
+  }
+
+  bool leads_on(State state, int n_bytes) {
+    if (n_bytes == 0) return agrees(state);
+    for (const uint8_t byte : continuations_) {
+      const State after = states_.next(state, byte);  // dead for what is no character
+      if (after != kDead && !leads_on(after, n_bytes - 1)) return false;
+    }
+    return true;
+  }
+
+  GrammarStates& states_;
+  std::array<std::vector<uint8_t>, 4> leads_;  // [bytes that come after], one of each class
+  std::vector<uint8_t> continuations_;
+  std::optional<State> found_;
+};
+
+bool GrammarStates::ends_with(State state, Promise promise) {
+  constexpr uint32_t kManyChars = 256;
+  if (promise.n_chars > kManyChars || (promise.classes & TokenClasses::kBroken) != 0) return false;
+  CharacterStep step(*this, promise.classes);
+  for (uint32_t i = 0; i < promise.n_chars; ++i) {
+    const std::optional<State> after = step.next(state);
+    if (!after || *after == kDead) return false;
+    state = *after;
+  }
+  return step.next(state) == std::optional<State>(kDead);
 }
 
 GrammarStates::State GrammarStates::next_by_token(State state, int32_t id) {
@@ -229,6 +299,36 @@ void GrammarStates::add_promises(StateEntry& entry) {
   promises_.insert(promises_.end(), found.begin(), found.end());
 }
 
+// Counts matter near their bounds only: where fewer bodies than a text can pass are missing to one of them.
+uint32_t GrammarStates::representative_frame(uint32_t number, uint32_t n_bytes) {
+  if (number == 0) return 0;
+  if (frame_representatives_.size() < frames_.size()) frame_representatives_.resize(frames_.size(), kUnknown);
+  if (frame_representatives_[number] != kUnknown) return frame_representatives_[number];
+  const Frame own = frames_[number];
+  uint32_t count = own.count;
+  const GrammarNetwork::Node& node = network_.nodes[own.node];
+  if (node.kind == Kind::repeat_passed) {
+    const GrammarNetwork::Repeat& repeat = network_.repeats[node.target];
+    const bool is_far_below_max = repeat.max == GrammarNetwork::kUnbounded || repeat.max - count > n_bytes;
+    if (count >= repeat.min) {
+      if (is_far_below_max) count = repeat.min;
+    } else if (repeat.min - count > n_bytes && is_far_below_max) {
+      count = 0;
+    }
+  }
+  const uint32_t parent = representative_frame(own.parent, n_bytes);
+  const uint32_t found = frame(own.node, count, parent);
+  if (frame_representatives_.size() < frames_.size()) frame_representatives_.resize(frames_.size(), kUnknown);
+  return frame_representatives_[number] = found;
+}
+
+GrammarStates::State GrammarStates::representative(State state, uint32_t n_bytes) {
+  begin();
+  made_can_end_ = can_end(state);
+  for (const Place place : places(state)) made_.push_back({place.node, representative_frame(place.frame, n_bytes)});
+  return finish();
+}
+
 uint32_t GrammarStates::import_frame(const GrammarStates& other, uint32_t number) {
   std::vector<Frame> chain;
   for (; number != 0; number = other.frames_[number].parent) chain.push_back(other.frames_[number]);
@@ -248,9 +348,10 @@ int64_t GrammarStates::memory_bytes() const {
   // A hash table's entry costs its node and about one bucket.
   constexpr size_t kFrameNode = sizeof(Frame) + 32, kStateNode = 48;
   return int64_t(frames_.capacity() * sizeof(Frame) + frame_numbers_.size() * kFrameNode +
-                 states_.capacity() * sizeof(StateEntry) + numbers_.size() * kStateNode +
-                 places_.capacity() * sizeof(Place) + promises_.capacity() * sizeof(Promise) +
-                 transitions_.capacity() * sizeof(State) + visited_.capacity() * sizeof(VisitSlot));
+                 frame_representatives_.capacity() * sizeof(uint32_t) + states_.capacity() * sizeof(StateEntry) +
+                 numbers_.size() * kStateNode + places_.capacity() * sizeof(Place) +
+                 promises_.capacity() * sizeof(Promise) + transitions_.capacity() * sizeof(State) +
+                 visited_.capacity() * sizeof(VisitSlot));
 }
 
 }  // namespace paro::text

@@ -44,6 +44,16 @@ class GrammarStates {
     return {promises_.data() + states_[state].promise_begin, states_[state].n_promises};
   }
 
+  // Whether no text of more whole characters than promised, all of the promised classes, may follow: the characters are
+  // counted, and it is the same for each which they are.
+  bool ends_with(State state, Promise promise);
+
+  // One byte of each class that the grammar tells apart.
+  template <typename Visit>
+  void for_each_byte_class(Visit visit) const {
+    for (const uint8_t byte : network_.class_byte) visit(byte);
+  }
+
   template <typename Visit>
   void for_each_token(State state, Visit visit) const {
     for (const Place place : places(state)) {
@@ -53,12 +63,17 @@ class GrammarStates {
     }
   }
 
+  // A state that the same texts of up to n_bytes may follow, and after these again the same: one for all that differ in
+  // counts alone which are that far from their bounds. n_bytes is the same in each call.
+  State representative(State state, uint32_t n_bytes);
+
   // The same state of another one's numbering.
   State import(const GrammarStates& other, State state);
 
   int64_t memory_bytes() const;
 
  private:
+  class CharacterStep;
   struct Place {
     uint32_t node;
     uint32_t frame;  // 0: none
@@ -104,6 +119,7 @@ class GrammarStates {
   void grow_visited();
   uint32_t frame(uint32_t node, uint32_t count, uint32_t parent);  // kNoFrame: nested too deep
   void add_promises(StateEntry& entry);
+  uint32_t representative_frame(uint32_t frame, uint32_t n_bytes);
   uint32_t import_frame(const GrammarStates& other, uint32_t frame);
 
   const GrammarNetwork& network_;
@@ -114,7 +130,8 @@ class GrammarStates {
   std::vector<StateEntry> states_;
   std::vector<Place> places_;
   std::vector<Promise> promises_;
-  std::vector<State> transitions_;  // [n_states, n_classes]
+  std::vector<State> transitions_;               // [n_states, n_classes]
+  std::vector<uint32_t> frame_representatives_;  // kUnknown, or as long as frames_ were when they were last asked for
   std::unordered_multimap<uint64_t, State> numbers_;
 
   // The set that is being made.

@@ -18,6 +18,8 @@ constexpr int64_t kManyBytes = 6 * kMiB;       // of states and masks, from whic
 constexpr int64_t kMaxStateBytes = 12 * kMiB;  // which one step may need
 constexpr int64_t kMaxGrammarBytes = 14 * kMiB;
 
+constexpr size_t kMaxPreparedStates = 600, kMaxPreparedMasks = 32;
+
 }  // namespace
 
 int64_t TokenAutomaton::max_memory_bytes() { return kMaxGrammarBytes + kManyBytes + kMaxStateBytes; }
@@ -53,6 +55,7 @@ void TokenAutomaton::leave(State& place) {
 }
 
 const TokenAutomaton::StoredMask& TokenAutomaton::mask_of(State state) {
+  state = states_->representative(state, vocabulary_->max_token_bytes());
   const auto found = masks_.find(state);
   if (found != masks_.end()) return found->second;
   std::vector<uint32_t> words(vocabulary_->mask_words(), 0);
@@ -72,6 +75,31 @@ const TokenAutomaton::StoredMask& TokenAutomaton::mask_of(State state) {
   }
   mask_bytes_ += int64_t(sizeof(StoredMask) + 64 + stored.words.capacity() * sizeof(uint32_t));
   return masks_.emplace(state, std::move(stored)).first->second;
+}
+
+void TokenAutomaton::prepare() {
+  const std::lock_guard lock(mutex_);
+  try {
+    const uint32_t n_bytes = vocabulary_->max_token_bytes();
+    std::vector<State> found;
+    std::unordered_set<State> known{GrammarStates::kDead};
+    const auto meet = [&](State state) {
+      const State representative = states_->representative(state, n_bytes);
+      if (known.insert(representative).second) found.push_back(representative);
+    };
+    meet(states_->start());
+    for (size_t i = 0; i < found.size() && i < kMaxPreparedStates; ++i) {
+      if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kManyBytes / 2) return;
+      const State state = found[i];
+      if (!states_->promises(state).empty()) mask_of(state);
+      states_->for_each_byte_class([&](uint8_t byte) { meet(states_->next(state, byte)); });
+      std::vector<int32_t> ids;
+      states_->for_each_token(state, [&](int32_t id) { ids.push_back(id); });
+      for (const int32_t id : ids) meet(states_->next_by_token(state, id));
+    }
+  } catch (const Error&) {
+    // What is too large to be read ahead may still not be met, and says so when it is.
+  }
 }
 
 void TokenAutomaton::write_mask(const State& place, std::span<uint32_t> mask) {

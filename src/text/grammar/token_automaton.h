@@ -27,6 +27,10 @@ class TokenAutomaton {
   TokenAutomaton(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const GrammarVocabulary> vocabulary);
   ~TokenAutomaton();
 
+  // Makes ahead the masks that take longest, of states where a lot may follow, as far as they are found soon: for the
+  // thread that has made the grammar, so that the one that draws tokens need not.
+  void prepare();
+
   const GrammarVocabulary& vocabulary() const { return *vocabulary_; }
   int64_t memory_bytes() const;
 
@@ -59,7 +63,7 @@ class TokenAutomaton {
   const std::shared_ptr<const GrammarVocabulary> vocabulary_;
   mutable std::mutex mutex_;  // guards all below
   std::unique_ptr<GrammarStates> states_;
-  std::unordered_map<State, StoredMask> masks_;
+  std::unordered_map<State, StoredMask> masks_;  // of representatives
   int64_t mask_bytes_ = 0;
   std::unordered_set<State*> places_;
 };

@@ -11,11 +11,11 @@ namespace {
 using State = GrammarStates::State;
 using Promise = GrammarStates::Promise;
 using Content = GrammarVocabulary::Content;
+constexpr uint32_t kUnbounded = GrammarVocabulary::kUnbounded;
 
 bool keeps(Promise promise, uint32_t classes, uint32_t n_chars) {
   if ((classes & ~promise.classes) != 0) return false;
-  return promise.n_chars == GrammarVocabulary::kUnbounded ||
-         (n_chars < GrammarVocabulary::kManyChars && n_chars <= promise.n_chars);
+  return promise.n_chars == kUnbounded || (n_chars < GrammarVocabulary::kManyChars && n_chars <= promise.n_chars);
 }
 
 // Walks the trie, and leaves out the parts whose tokens a promise has accepted already.
@@ -27,7 +27,11 @@ class TrieWalk {
   void walk(State root) {
     const std::span<const Promise> granted = states_.promises(root);
     granted_.assign(granted.begin(), granted.end());
-    for (const Promise promise : granted_) vocabulary_.accept({promise.classes, promise.n_chars}, mask_);
+    for (Promise& promise : granted_) {
+      vocabulary_.accept({promise.classes, promise.n_chars}, mask_);
+      // Where nothing longer may follow, longer tokens are settled as well.
+      if (promise.n_chars < kUnbounded && states_.ends_with(root, promise)) promise.n_chars = kUnbounded;
+    }
     const auto trie = vocabulary_.trie();
     path_.push_back({root, 0, 0});
     for (uint32_t i = 1; i < trie.size();) {
@@ -82,8 +86,8 @@ class TrieWalk {
   GrammarStates& states_;
   const GrammarVocabulary& vocabulary_;
   std::span<uint32_t> mask_;
-  std::vector<Promise> granted_;
-  std::vector<Step> path_;  // [depth]
+  std::vector<Promise> granted_;  // which tokens are settled by now
+  std::vector<Step> path_;        // [depth]
 };
 
 }  // namespace
