@@ -12,6 +12,7 @@ namespace {
 using Expression = GrammarBuilder::Expression;
 
 constexpr uint32_t kMaxWholeDigits = 20;
+constexpr uint32_t kMaxMultipleDigits = 9;
 
 int compare_sizes(const Decimal& a, const Decimal& b) {
   if (a.whole.size() != b.whole.size()) return a.whole.size() < b.whole.size() ? -1 : 1;
@@ -157,23 +158,29 @@ Expression numbers_in(GrammarBuilder& builder, NumberRange range, uint32_t max_f
 }
 
 Expression multiples_of(GrammarBuilder& builder, uint32_t divisor) {
-  std::vector<GrammarBuilder::Rule> after;  // [remainder]
-  for (uint32_t r = 0; r < divisor; ++r) after.push_back(builder.declare_rule("multiple"));
-  const auto next = [&](uint32_t r, uint32_t first) {
+  // [digits that may follow][remainder of those before]
+  std::vector<std::vector<Expression>> rest(kMaxMultipleDigits);
+  const auto next = [&](uint32_t n_left, uint32_t remainder, uint32_t first) {
     std::vector<Expression> parts;
     for (uint32_t d = first; d <= 9; ++d) {
       const uint8_t digit = uint8_t('0' + d);
-      parts.push_back(builder.sequence({builder.byte(digit, digit), builder.use(after[(r * 10 + d) % divisor])}));
+      parts.push_back(builder.sequence({builder.byte(digit, digit), rest[n_left - 1][(remainder * 10 + d) % divisor]}));
     }
     return parts;
   };
-  for (uint32_t r = 0; r < divisor; ++r) {
-    std::vector<Expression> parts = next(r, 0);
-    if (r == 0) parts.push_back(builder.empty());
-    builder.define(after[r], builder.alternatives(parts));
+  for (uint32_t n_left = 0; n_left < kMaxMultipleDigits; ++n_left) {
+    for (uint32_t remainder = 0; remainder < divisor; ++remainder) {
+      std::vector<Expression> parts;
+      if (n_left > 0) parts = next(n_left, remainder, 0);
+      if (remainder == 0) parts.push_back(builder.empty());
+      const GrammarBuilder::Rule rule = builder.declare_rule("multiple");
+      builder.define(rule, builder.alternatives(parts));
+      rest[n_left].push_back(builder.use(rule));
+    }
   }
-  return builder.alternatives({builder.literal("0"), builder.sequence({builder.optional(builder.literal("-")),
-                                                                       builder.alternatives(next(0, 1))})});
+  return builder.alternatives(
+      {builder.literal("0"), builder.sequence({builder.optional(builder.literal("-")),
+                                               builder.alternatives(next(kMaxMultipleDigits, 0, 1))})});
 }
 
 }  // namespace paro::text

@@ -29,7 +29,7 @@ struct NumberRange {
 // Up to 20 digits before the point and max_fraction_digits behind it (0: integers); never() where nothing lies between.
 GrammarBuilder::Expression numbers_in(GrammarBuilder& builder, NumberRange range, uint32_t max_fraction_digits);
 
-// Integers, negative ones too, that `divisor` divides.
+// Integers of up to 9 digits, negative ones too, that `divisor` divides.
 GrammarBuilder::Expression multiples_of(GrammarBuilder& builder, uint32_t divisor);
 
 }  // namespace paro::text

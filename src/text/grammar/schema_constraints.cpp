@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 constexpr uint32_t kUnbounded = GrammarBuilder::kUnbounded;
-constexpr uint32_t kMaxDivisor = 1000;
+constexpr uint32_t kMaxDivisor = 100;
 
 Decimal decimal_of(const json::value& number) {
   if (number.is_double()) return Decimal::from_double(number.get_double());

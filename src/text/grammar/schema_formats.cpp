@@ -34,14 +34,14 @@ std::string ipv6(const std::string& ipv4) {
 }
 
 std::vector<Format> make_formats() {
-  // Dates know the months' lengths and leap years; a leap second may end any minute.
+  // Dates know the months' lengths and leap years; there are no leap seconds.
   const std::string leap_year = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)";
   const std::string date =
       "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
       "02-(?:0[1-9]|1[0-9]|2[0-8]))|" +
       leap_year + "-02-29)";
   const std::string time =
-      "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]{1,9})?"
+      "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?"
       "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
   const std::string duration = replaced(replaced("P(?:NW|(?:NY(?:NM(?:ND)?)?|NM(?:ND)?|ND)(?:CLOCK)?|CLOCK)", "CLOCK",
                                                  "T(?:NH(?:Nm(?:NS)?)?|Nm(?:NS)?|NS)"),
