@@ -110,16 +110,25 @@ class GrammarStates::CharacterStep {
   std::optional<State> found_;
 };
 
-bool GrammarStates::ends_with(State state, Promise promise) {
+std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise) {
   constexpr uint32_t kManyChars = 256;
-  if (promise.n_chars > kManyChars || (promise.classes & TokenClasses::kBroken) != 0) return false;
+  if ((promise.classes & TokenClasses::kBroken) != 0) return std::nullopt;
   CharacterStep step(*this, promise.classes);
-  for (uint32_t i = 0; i < promise.n_chars; ++i) {
+  uint32_t dead = ~promise.classes;
+  for (uint32_t i = 0; i <= std::min(promise.n_chars, kManyChars); ++i) {
+    for (int byte = 0; byte < 256; ++byte) {
+      if (next(state, uint8_t(byte)) == kDead) continue;
+      dead &= byte < 0x80 ? ~TokenClasses::of_ascii(uint8_t(byte)) : ~(TokenClasses::kNonAscii | TokenClasses::kBroken);
+    }
     const std::optional<State> after = step.next(state);
-    if (!after || *after == kDead) return false;
+    if (!after) return std::nullopt;
+    if (*after == kDead) return i == promise.n_chars ? std::optional<uint32_t>(dead) : std::nullopt;
+    // Without end; where the promise has one, more is alive.
+    if (*after == state)
+      return promise.n_chars == GrammarNetwork::kUnbounded ? std::optional<uint32_t>(dead) : std::nullopt;
     state = *after;
   }
-  return step.next(state) == std::optional<State>(kDead);
+  return std::nullopt;
 }
 
 GrammarStates::State GrammarStates::next_by_token(State state, int32_t id) {

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -44,9 +45,10 @@ class GrammarStates {
     return {promises_.data() + states_[state].promise_begin, states_[state].n_promises};
   }
 
-  // Whether no text of more whole characters than promised, all of the promised classes, may follow: the characters are
-  // counted, and it is the same for each which they are.
-  bool ends_with(State state, Promise promise);
+  // Of texts made of promised classes and the dead ones alone, the promised ones are all that may follow: behind any
+  // number of promised characters a dead one ends it, and more characters than promised do. nullopt where what may
+  // follow depends on which the characters are.
+  std::optional<uint32_t> dead_classes(State state, Promise promise);
 
   // One byte of each class that the grammar tells apart.
   template <typename Visit>

@@ -1,6 +1,7 @@
 #include "text/grammar/token_mask.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "text/grammar/token_classes.h"
@@ -29,8 +30,10 @@ class TrieWalk {
     granted_.assign(granted.begin(), granted.end());
     for (Promise& promise : granted_) {
       vocabulary_.accept({promise.classes, promise.n_chars}, mask_);
-      // Where nothing longer may follow, longer tokens are settled as well.
-      if (promise.n_chars < kUnbounded && states_.ends_with(root, promise)) promise.n_chars = kUnbounded;
+      // Where the rest is known to be dead, it is settled as well.
+      if (const std::optional<uint32_t> dead = states_.dead_classes(root, promise)) {
+        promise = {promise.classes | *dead, kUnbounded};
+      }
     }
     const auto trie = vocabulary_.trie();
     path_.push_back({root, 0, 0});
