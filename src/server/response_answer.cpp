@@ -51,7 +51,7 @@ std::string ResponseAnswer::piece(const AnswerState&, size_t, const ChoicePiece&
   for (const text::ChatDelta& part : piece.deltas) {
     told_bytes_ += part.text.size();
     const bool is_last = &part == &piece.deltas.back();
-    json::array logprobs = take_logprobs(piece, n_taken, is_last ? std::string::npos : told_bytes_);
+    json::array logprobs = take_logprobs(piece, n_taken, is_last ? std::string::npos : told_bytes_, part.text);
     switch (part.kind) {
       case Kind::content:
         if (!is_open(ItemKind::message)) frames += start_item(ItemKind::message, {});
@@ -78,7 +78,7 @@ std::string ResponseAnswer::piece(const AnswerState&, size_t, const ChoicePiece&
 std::string ResponseAnswer::closing(const AnswerState& answer, size_t index, const ChoicePiece& rest) {
   if (is_open(ItemKind::message)) {
     size_t n_taken = 0;
-    for (json::value& entry : take_logprobs(rest, n_taken, std::string::npos))
+    for (json::value& entry : take_logprobs(rest, n_taken, std::string::npos, {}))
       items_.back().logprobs.emplace_back(std::move(entry));
   }
   return end_item(status_of(answer.choices[index]));
@@ -145,12 +145,20 @@ std::string ResponseAnswer::end_item(std::string_view status) {
   return frames.append(event("response.output_item.done", std::move(done)));
 }
 
-// Those of the tokens that begin before `end_bytes`, but for markers, which are in no text.
-json::array ResponseAnswer::take_logprobs(const ChoicePiece& piece, size_t& n_taken, size_t end_bytes) const {
-  std::vector<ScoredToken> scores;
-  for (; n_taken < piece.scores.size() && piece.scores[n_taken].begin_bytes < end_bytes; ++n_taken)
-    if (!tokenizer_.is_special(piece.scores[n_taken].token.id)) scores.push_back(piece.scores[n_taken]);
-  return logprob_entries(tokenizer_, scores);
+// Those of the tokens that begin before `end_bytes`. Markers are in no text: they begin where the token after them
+// does, and `text` does not begin with them.
+json::array ResponseAnswer::take_logprobs(const ChoicePiece& piece, size_t& n_taken, size_t end_bytes,
+                                          std::string_view text) const {
+  const std::vector<ScoredToken>& scores = piece.scores;
+  const auto is_marker = [&](size_t i) {
+    const bool is_empty = i + 1 < scores.size() && scores[i + 1].begin_bytes == scores[i].begin_bytes;
+    const std::string_view bytes = tokenizer_.token_bytes(scores[i].token.id);
+    return tokenizer_.is_special(scores[i].token.id) || (is_empty && !text.starts_with(bytes));
+  };
+  std::vector<ScoredToken> taken;
+  for (; n_taken < scores.size() && scores[n_taken].begin_bytes < end_bytes; ++n_taken)
+    if (!taken.empty() || !is_marker(n_taken)) taken.push_back(scores[n_taken]);
+  return logprob_entries(tokenizer_, taken);
 }
 
 json::object ResponseAnswer::response(const AnswerState& answer, std::string_view status) const {

@@ -35,7 +35,8 @@ class ResponseAnswer : public AnswerFormat {
   std::string start_item(ResponseItem::Kind kind, const std::string& name);
   std::string add_text(const std::string& text, boost::json::array logprobs);
   std::string end_item(std::string_view status);
-  boost::json::array take_logprobs(const ChoicePiece& piece, size_t& n_taken, size_t end_bytes) const;
+  boost::json::array take_logprobs(const ChoicePiece& piece, size_t& n_taken, size_t end_bytes,
+                                   std::string_view text) const;
   bool is_open(ResponseItem::Kind kind) const { return open_ && items_.back().kind == kind; }
 
   boost::json::object response(const AnswerState& answer, std::string_view status) const;
