@@ -26,7 +26,7 @@ JsonBlock read_block(const json::value& value, const std::string& at) {
   return {std::move(type), std::move(fields)};
 }
 
-std::string read_text(const JsonFields& fields, std::string_view name, std::initializer_list<std::string_view> types) {
+std::string read_text(const JsonFields& fields, std::string_view name, std::span<const std::string_view> types) {
   const json::value* content = fields.find(name);
   if (content == nullptr) return {};
   if (const json::string* text = content->if_string()) return std::string(*text);
@@ -36,7 +36,7 @@ std::string read_text(const JsonFields& fields, std::string_view name, std::init
   for (size_t i = 0; i < list.size(); ++i) {
     const JsonBlock block = read_block(list[i], fmt::format("{}[{}]", fields.path(name), i));
     if (std::find(types.begin(), types.end(), block.type) == types.end())
-      block.refuse_type(fmt::format("{}: the model reads no other content here", *types.begin()));
+      block.refuse_type(fmt::format("{}: the model reads no other content here", types.front()));
     append_text(text, block.required("text"));
   }
   return text;

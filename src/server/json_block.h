@@ -1,7 +1,7 @@
 // Members of a list that tell their kind by `type`, as content of Anthropic's messages and items of OpenAI's responses.
 #pragma once
 
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,7 +24,7 @@ struct JsonBlock {
 JsonBlock read_block(const boost::json::value& value, const std::string& at);
 
 // A string, or a list of blocks of text whose type is one of `types`; empty where there is none. Throws ApiError 400.
-std::string read_text(const JsonFields& fields, std::string_view name, std::initializer_list<std::string_view> types);
+std::string read_text(const JsonFields& fields, std::string_view name, std::span<const std::string_view> types);
 
 // Blocks are separate texts; a line's end keeps them so.
 void append_text(std::string& text, std::string_view more);

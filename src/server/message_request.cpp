@@ -1,5 +1,6 @@
 #include "server/message_request.h"
 
+#include <array>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::initializer_list<std::string_view> kText{"text"};
+constexpr std::array<std::string_view, 1> kText{"text"};
 
 void add_result(const JsonBlock& block, ChatMessageWriter& messages) {
   const std::string id = block.required("tool_use_id");
