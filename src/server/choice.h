@@ -57,6 +57,7 @@ class Choice {
   int n_unread_tokens_ = 0;  // whose text the parser holds
   int n_reasoning_tokens_ = 0;
   int n_calls_ = 0;
+  bool last_call_is_complete_ = true;
   bool finished_ = false;
   std::string_view finish_reason_;
   GenerationEnd end_;
