@@ -26,9 +26,10 @@ ResponseJob response_job(Connection& connection, const Service& service) {
   ResponseRequest request =
       read_response_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   ResponseJob job;
-  job.format = {.reads_calls = !request.chat.tools.empty(), .summarizes_thoughts = request.summarizes_thoughts};
   job.answer.prompt_field = "input";
   job.answer.prompts.push_back(chat_prompt_tokens(request.chat, service, job.answer.prompt_field));
+  job.format = {.parser = chat_parser_options(request.chat, job.answer.prompts.front(), service),
+                .summarizes_thoughts = request.summarizes_thoughts};
   job.answer.options = std::move(request.chat.options);
   job.repeated = std::move(request.repeated);
   return job;
@@ -38,7 +39,7 @@ ResponseJob response_job(Connection& connection, const Service& service) {
 
 asio::awaitable<void> handle_responses(Connection& connection, const Service& service) {
   ResponseJob job = response_job(connection, service);
-  ResponseAnswer format(service.format, service.model.tokenizer, job.format, std::move(job.repeated));
+  ResponseAnswer format(service.format, service.model.tokenizer, std::move(job.format), std::move(job.repeated));
   co_await answer(connection, service, std::move(job.answer), format);
 }
 

@@ -30,11 +30,11 @@ json::object usage_of(const AnswerState& answer) {
 
 }  // namespace
 
-ResponseAnswer::ResponseAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, const Options& options,
+ResponseAnswer::ResponseAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options,
                                json::object repeated)
     : format_(format),
       tokenizer_(tokenizer),
-      options_(options),
+      options_(std::move(options)),
       repeated_(std::move(repeated)),
       id_(random_id("resp_")),
       created_(seconds_since_1970()) {}
@@ -68,7 +68,7 @@ std::string ResponseAnswer::piece(const AnswerState&, size_t, const ChoicePiece&
         frames += add_text(part.text, {});
         break;
       case Kind::call_ended:
-        frames += end_item("completed");
+        frames += end_item(part.is_complete ? "completed" : "incomplete");
         break;
     }
   }

@@ -12,16 +12,16 @@ namespace paro::server {
 class ResponseAnswer : public AnswerFormat {
  public:
   struct Options {
-    bool reads_calls = false;
+    text::ParserOptions parser = {};
     bool summarizes_thoughts = false;
   };
 
   // `repeated`: members of the request that the response has too.
-  ResponseAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, const Options& options,
+  ResponseAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options,
                  boost::json::object repeated);
 
   std::unique_ptr<text::ChatParser> make_parser() const override {
-    return format_.make_parser(tokenizer_, options_.reads_calls);
+    return format_.make_parser(tokenizer_, options_.parser);
   }
 
   std::string opening(const AnswerState& answer) override;

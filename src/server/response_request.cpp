@@ -124,6 +124,8 @@ void read_format(const JsonFields& fields, json::object& chat) {
   const json::value* value = JsonFields(*text, "text.").find("format");
   if (value == nullptr) return;
   const JsonBlock format = read_block(*value, "text.format");
+  if (format.type != "text" && format.type != "json_object" && format.type != "json_schema")
+    format.refuse_type("text, json_object or json_schema");
   json::object response_format(chat.storage());
   response_format["type"] = format.type;
   if (format.type == "json_schema") {

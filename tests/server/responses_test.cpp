@@ -297,7 +297,7 @@ TEST_F(Responses, WrongFieldsAreNamed) {
       {R"("top_logprobs":21)", "top_logprobs"},
       {R"("instructions":7)", "instructions"},
       {R"("reasoning":{"effort":1})", "reasoning.effort"},
-      {R"("text":{"format":{"type":"xml"}})", "text.format"},
+      {R"("text":{"format":{"type":"xml"}})", "text.format.type"},
       {R"("text":{"format":{"type":"json_schema","name":"a"}})", "text.format.schema"},
       {R"("tools":[{"type":"web_search"}])", "tools[0].type"},
       {R"("tools":[{"type":"function"}])", "tools[0].name"},
@@ -321,6 +321,25 @@ TEST_F(Responses, WrongFieldsAreNamed) {
     EXPECT_EQ(answer.json().at("error").at("type"), "invalid_request_error");
   }
   EXPECT_TRUE(engine.requests().empty());
+}
+
+TEST_F(Responses, WhatTheyRepeatStaysChargedUntilTheyEnd) {
+  options.max_request_bytes = 5 << 20;
+  engine.script = [](const GenerationRequest&) { return Script{.tokens = {5}, .endless = true}; };
+  start();
+  const std::string body = fmt::format(
+      R"({{"input":"Hi","stream":true,"tool_choice":"none","tools":[{{"type":"function","name":"f","description":"{}"}}]}})",
+      std::string(600 << 10, 'a'));
+  std::vector<std::unique_ptr<HttpClient>> clients;  // which all go on
+  std::string head;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<HttpClient>(port()));
+    clients.back()->write(
+        fmt::format("POST /v1/responses HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+    head = clients.back()->read_some();
+    EXPECT_TRUE(i > 0 || head.starts_with("HTTP/1.1 200")) << head;
+  }
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 503")) << head;
 }
 
 TEST_F(Responses, PromptsBeyondTheContextNameTheInput) {
