@@ -12,6 +12,7 @@
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/json/error.hpp>
 #include <exception>
@@ -292,6 +293,24 @@ asio::awaitable<void> Connection::respond_empty(unsigned status) {
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
   co_await http::async_write(stream_, response, asio::use_awaitable);
+}
+
+asio::awaitable<void> Connection::respond_static(unsigned status, std::string_view body, const http::fields& fields) {
+  http::response<http::span_body<const char>> response(static_cast<http::status>(status), request_.version());
+  for (const auto& field : fields) response.set(field.name_string(), field.value());
+  if (draining_) keeps_alive_ = false;
+  set_common_fields(response, keeps_alive_, request_);
+  response.body() = {body.data(), body.size()};
+  if (status != 304) response.content_length(body.size());
+  count_answer(status);
+  answered_ = true;
+  stream_.expires_after(service_.options.write_timeout);
+  http::response_serializer<http::span_body<const char>> serializer(response);
+  if (request_.method() == http::verb::head) {
+    co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+  } else {
+    co_await http::async_write(stream_, serializer, asio::use_awaitable);
+  }
 }
 
 // To HTTP/1.0 the stream is a body that ends with the connection.

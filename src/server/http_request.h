@@ -34,4 +34,9 @@ bool has_key(const HttpHeader& header, const std::vector<std::string>& keys);
 
 bool expects_continue(const HttpHeader& header);
 
+bool accepts_gzip(const HttpHeader& header);
+
+// Whether the client holds that version already. `tag` is a weak one.
+bool has_entity_tag(const HttpHeader& header, std::string_view tag);
+
 }  // namespace paro::server
