@@ -49,7 +49,7 @@ def html(browser: Browser, *pieces: str) -> str:
     """What the pieces become, without what every block has."""
     text = browser.run("return render(arguments[0]).innerHTML", list(pieces))
     text = re.sub(r"<figure.*?<figcaption><span>(.*?)</span>.*?<pre[^>]*>", r"<pre \1>", text).replace("</figure>", "")
-    text = re.sub(r' (?:dir|scope|tabindex|target|rel|title|class)="[^"]*"', "", text)
+    text = re.sub(r' (?:scope|tabindex|target|rel|title|class)="[^"]*"', "", text)
     return text.replace("<div>", "").replace("</div>", "")
 
 

@@ -243,6 +243,19 @@ def test_text_of_the_model_never_becomes_markup(page: Browser) -> None:
     assert page.find_all(".turn img, .turn script") == []
 
 
+def test_text_from_right_to_left_stands_right(page: Browser) -> None:
+    import_chats(page, [{"role": "user", "content": "ما هي عاصمة فرنسا؟"},
+                        {"role": "assistant", "content": "- باريس\n\nParis is its capital."}])
+    assert page.find(".answer .markdown").get_attribute("dir") == "rtl"
+    assert page.find(".question .text").get_attribute("dir") == "auto"
+    edge = lambda selector: page.run("""const range = document.createRange();
+        range.selectNodeContents(document.querySelector(arguments[0]));
+        return [range.getBoundingClientRect().left, range.getBoundingClientRect().right]""", selector)
+    box = page.find(".answer .markdown").rect
+    assert edge(".answer li p")[1] > box["x"] + box["width"] - 40
+    assert edge(".answer .markdown > p")[0] == pytest.approx(box["x"], abs=2)
+
+
 def test_retry_edit_and_delete(page: Browser) -> None:
     answer_to(page, "What is the capital of France?")
     page.click("[aria-label='Answer again']")
@@ -286,8 +299,7 @@ def test_everything_is_reached_with_the_keyboard(page: Browser) -> None:
     assert page.focused() == "message"
     page.press("one", Keys.SHIFT + Keys.ENTER + Keys.NULL, "two")
     assert page.find("#message").get_property("value") == "one\ntwo"
-    page.find("#message").clear()
-    page.press("What is the capital of France?", Keys.ENTER)
+    page.press(Keys.CONTROL + "a" + Keys.NULL, "What is the capital of France?", Keys.ENTER)
     page.wait(lambda: page.text(".answer .markdown").endswith("Paris.") and not is_writing(page), "the answer")
 
     page.run("document.activeElement.blur()")

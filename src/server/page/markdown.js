@@ -10,14 +10,16 @@ import {inline} from "./markdown_inline.js";
 const kMaxDepth = 16;               // quotes and lists in one another; further markers are text
 const kLongText = 4096;             // characters from which on a paragraph is not shown anew with each piece
 const kGrowth = 1.25;               // but when it has grown by this
-const kUndecided = /^[\s>]*(?:[-*+=_#|:~` ]*|\d{1,9}[.)]? *)$/;  // markers alone: what they begin is not seen yet
+const kUndecided = /^(?:[-*+=_#|:~`>\s]*|[\s>]*\d{1,9}[.)]? *)$/;  // markers alone: what they begin is not seen yet
 const kQuote = /^ {0,3}> ?/;
 const kItem = /^( *)([-*+]|(\d{1,9})[.)])( +|$)/;
-const kFence = /^( *)(`{3,}|~{3,}) *([^`]*)$/;
+const kFence = /^( *)(`{3,}|~{3,})([^`]*)$/;
 const kHeading = /^ {0,3}(#{1,6})(?: |$)/;
 const kRule = /^ {0,3}([-*_]) *(?:\1 *){2,}$/;
 const kUnderline = /^ {0,3}(?:={2,}|-{2,}) *$/;
-const kColumns = /^ *\|? *:?-+:? *(?:\| *:?-+:? *)*\|? *$/;
+const kColumns = /^\|? *:?-+:? *(?:\| *:?-+:? *)*\|?$/;  // of a trimmed line
+
+const kRightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
 const indentOf = (line) => line.length - line.trimStart().length;
 
@@ -58,10 +60,18 @@ function codeBlock(language) {
   return {block, code};
 }
 
+// By its first letter. dir="auto" would have the browser look again with each node that is added; the style sheet lets
+// every block find its own direction, and this is for lists and quotes around them.
+function directionOf(text) {
+  const letter = /\p{L}/u.exec(text)?.[0];
+  return letter ? (kRightToLeft.test(letter) ? "rtl" : "ltr") : "";
+}
+
 export class Markdown {
   constructor(root) {
     // Open containers, and the leaf within the innermost. Both are replaced, never changed, so that they can be kept.
     this.frames = [{kind: "root", element: root, list: null}];
+    this.root = root;
     this.leaf = null;
     this.rest = "";      // of the text, after the last line break
     this.nShown = new WeakMap();  // characters of a paragraph when it was last rendered
@@ -70,6 +80,7 @@ export class Markdown {
   }
 
   push(text) {
+    if (!this.root.dir) this.root.dir = directionOf(text);
     const length = this.rest.length + text.length;
     if (this.preview && length > kLongText && length < this.preview.length * kGrowth && !text.includes("\n")) {
       this.rest += text;
@@ -94,7 +105,7 @@ export class Markdown {
   }
 
   showRest() {
-    const isUndecided = this.leaf?.kind === "fence" ? /^[\s>]*[`~]*$/ : kUndecided;
+    const isUndecided = this.leaf?.kind === "fence" ? /^[\s>`~]*$/ : kUndecided;
     if (isUndecided.test(this.rest)) return;
     this.preview = {frames: [...this.frames], leaf: this.leaf, length: this.rest.length};
     this.undo = [];
@@ -151,8 +162,8 @@ export class Markdown {
     const isInside = nMatched === this.frames.length;
     if (isInside && this.leaf?.kind === "fence") return this.fenceLine(line);
     if (!line.trim()) return this.blank(nMatched);
+    if (this.leaf?.kind === "paragraph" && isInside && this.startsTable(line)) return this.openTable(line);
     if (this.leaf?.kind === "paragraph" && !this.startsBlock(line, isInside)) {
-      if (isInside && this.startsTable(line)) return this.openTable(line);
       if (isInside && kUnderline.test(line)) return this.underline(line);
       this.leaf = {...this.leaf, text: `${this.leaf.text}\n${line.trimStart()}`};  // also where markers are left out
       return;
@@ -189,7 +200,7 @@ export class Markdown {
 
   openQuote(line, marker) {
     this.closeLeaf();
-    this.pushFrame("quote", element("blockquote", {dir: "auto"}), {});
+    this.pushFrame("quote", element("blockquote"), {});
     return line.slice(marker[0].length);
   }
 
@@ -204,7 +215,7 @@ export class Markdown {
       this.append(this.frames.at(-1).element, list.element);
       this.frames[this.frames.length - 1] = {...this.frames.at(-1), list};
     }
-    const item = element("li", {dir: "auto"});
+    const item = element("li");
     this.append(list.element, item);
     const width = spaces.length + symbol.length;
     const indent = marker[4].length >= 1 && marker[4].length <= 4 ? all.length : width + 1;
@@ -238,7 +249,7 @@ export class Markdown {
     if (kHeading.test(line)) {
       this.closeLeaf();
       const level = kHeading.exec(line)[1].length;
-      return this.add(element(`h${Math.min(level + 2, 6)}`, {dir: "auto"}, inline(headingText(line))));
+      return this.add(element(`h${Math.min(level + 2, 6)}`, {}, inline(headingText(line))));
     }
     if (kRule.test(line)) {
       this.closeLeaf();
@@ -246,13 +257,13 @@ export class Markdown {
     }
     if (this.leaf?.kind === "table" && line.includes("|")) return this.tableRow(line);
     this.closeLeaf();
-    const paragraph = element("p", {dir: "auto"});
+    const paragraph = element("p");
     this.add(paragraph);
     this.leaf = {kind: "paragraph", element: paragraph, text: line.trimStart()};
   }
 
   underline(line) {
-    const heading = element(line.includes("=") ? "h3" : "h4", {dir: "auto"}, inline(this.leaf.text));
+    const heading = element(line.includes("=") ? "h3" : "h4", {}, inline(this.leaf.text));
     this.swap(this.leaf.element, heading);
     this.leaf = null;
   }
@@ -279,7 +290,7 @@ export class Markdown {
   startsTable(line) {
     if (!line.includes("|") && !line.includes("-")) return false;
     const header = this.leaf.text.slice(this.leaf.text.lastIndexOf("\n") + 1);
-    return header.includes("|") && kColumns.test(line) && cellsOf(header).length === cellsOf(line).length;
+    return header.includes("|") && kColumns.test(line.trim()) && cellsOf(header).length === cellsOf(line).length;
   }
 
   openTable(line) {
@@ -288,7 +299,7 @@ export class Markdown {
     const alignments = cellsOf(line).map(alignmentOf);
     const body = element("tbody");
     const head = element("tr", {}, ...names.map((name, i) =>
-      element("th", {scope: "col", dir: "auto", class: alignments[i]}, inline(name))));
+      element("th", {scope: "col", class: alignments[i]}, inline(name))));
     const block = element("div", {class: "table", tabindex: "0"}, element("table", {}, element("thead", {}, head), body));
     if (at === -1) {
       this.swap(this.leaf.element, block);
@@ -302,7 +313,7 @@ export class Markdown {
   tableRow(line) {
     const cells = cellsOf(line);
     this.append(this.leaf.body, element("tr", {}, ...this.leaf.alignments.map((alignment, i) =>
-      element("td", {dir: "auto", class: alignment}, inline(cells[i] ?? "")))));
+      element("td", {class: alignment}, inline(cells[i] ?? "")))));
   }
 
   closeLeaf() {

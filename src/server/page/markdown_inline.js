@@ -10,7 +10,10 @@ const kMaxLinkChars = 4096;
 const kPunctuation = /[!-/:-@[-`{-~]/;
 const kPlain = /[^\\`*_~[\]!<&h]+/y;
 const kRun = {"`": /`+/y, "*": /\*+/y, _: /_+/y, "~": /~+/y};
-const kLinkTarget = /\(\s*(?:<([^<>\n]*)>|([^\s()<>[\]]*(?:\([^\s()<>[\]]*\)[^\s()<>[\]]*)*))(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)/y;
+const kBracketedTarget = /<([^<>\n]*)>/y;
+const kTarget = /[^\s()<>[\]]*(?:\([^\s()<>[\]]*\)[^\s()<>[\]]*)*/y;
+const kTitle = /"[^"]*"|'[^']*'/y;
+const kSpaces = /\s*/y;
 const kAutolink = /<((?:https?:\/\/|mailto:)[^\s<>]*)>/y;
 const kBareUrl = /https?:\/\/[^\s<>"'`*[\]{}|\\^]+/y;
 const kBreak = /<br ?\/?>/iy;
@@ -31,6 +34,20 @@ export function safeUrl(text) {
   } catch {
     return null;
   }
+}
+
+// What stands in parentheses after a link's text: {target, length}, or null.
+function linkTarget(text) {
+  if (text[0] !== "(") return null;
+  let at = 1 + matchAt(kSpaces, text, 1)[0].length;
+  const bracketed = matchAt(kBracketedTarget, text, at);
+  const target = bracketed ?? matchAt(kTarget, text, at);
+  at += target[0].length;
+  const spaces = matchAt(kSpaces, text, at)[0].length;
+  const title = spaces > 0 ? matchAt(kTitle, text, at + spaces) : null;
+  at += spaces;
+  if (title) at += title[0].length + matchAt(kSpaces, text, at + title[0].length)[0].length;
+  return text[at] === ")" ? {target: bracketed ? bracketed[1] : target[0], length: at + 1} : null;
 }
 
 function link(url, ...children) {
@@ -177,16 +194,15 @@ class InlineParser {
   closeLink() {
     const opener = this.openers["["].pop();
     if (!opener) return this.take("]");
-    const window = this.text.slice(this.at + 1, this.at + 1 + kMaxLinkChars);
-    const target = window[0] === "(" ? matchAt(kLinkTarget, window, 0) : null;
-    const url = target && safeUrl(target[1] ?? target[2]);
+    const found = linkTarget(this.text.slice(this.at + 1, this.at + 1 + kMaxLinkChars));
+    const url = found && safeUrl(found.target);
     if (!url) return this.take("]");
     const around = link(url);
     this.wrap(opener, around);
     for (const inner of around.querySelectorAll("a")) inner.replaceWith(...inner.childNodes);
     if (!around.textContent) around.textContent = url;
     opener.node.remove();
-    this.at += 1 + target[0].length;
+    this.at += 1 + found.length;
   }
 
   angle() {

@@ -91,9 +91,9 @@ export class AnswerView {
     this.frame = null;
 
     this.summary = element("summary", {}, "Thoughts");
-    this.thoughts = element("div", {class: "thoughts", dir: "auto"});
+    this.thoughts = element("div", {class: "thoughts"});
     this.thinking = element("details", {class: "thinking", hidden: true}, this.summary, this.thoughts);
-    this.body = element("div", {class: "text markdown", dir: "auto"});
+    this.body = element("div", {class: "text markdown"});
     this.calls = element("div", {class: "calls"});
     this.end = element("p", {class: "end", hidden: true});
     this.figures = element("span");
