@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/cors.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
 #include "server/metrics.h"
@@ -40,19 +41,21 @@ bool is_json_failure(const boost::system::system_error& error) {
   return error.code().category() == make_error_code(json::error::syntax).category();
 }
 
+std::string_view methods_at(const HttpRequest& request) {
+  const Route* route = route_at(route_path(std::string_view(request.target())));
+  return route != nullptr ? allowed_methods(*route) : "GET, HEAD, POST, OPTIONS";
+}
+
 template <typename Body>
-void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request) {
+void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request,
+                       const ServerOptions& options) {
   response.set(http::field::server, "paro");
-  response.set(http::field::access_control_allow_origin, "*");
+  set_cors_fields(response, request, options.cors_origins, methods_at(request));
   response.keep_alive(keeps_alive);
-  if (response.result() == http::status::service_unavailable) response.set(http::field::retry_after, "1");
+  if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
+  if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
+    response.set(http::field::retry_after, "1");
   if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
-  if (request.method() == http::verb::options) {
-    response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, OPTIONS");
-    const auto headers = request[http::field::access_control_request_headers];
-    response.set(http::field::access_control_allow_headers, headers.empty() ? "*" : headers);
-    response.set(http::field::access_control_max_age, "86400");
-  }
 }
 
 }  // namespace
@@ -147,11 +150,7 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     co_return Reading::complete;
   }
 
-  if (parser.is_header_done()) {
-    request_.method_string(parser.get().method_string());
-    request_.version(parser.get().version());
-    request_.target(parser.get().target());
-  }
+  request_.base() = parser.get().base();  // as far as it was read
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
@@ -176,6 +175,7 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
 // What can be refused before the body is read.
 void Connection::check_header(const HttpHeader& header) const {
   if (header.method() == http::verb::options) return;
+  check_origin(header, service_.options.cors_origins);
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
   const std::vector<std::string>& keys = service_.options.api_keys;
   const Route* found = route_at(path);
@@ -204,7 +204,7 @@ asio::awaitable<void> Connection::handle() {
   if (!failure) co_return;
   try {
     const ApiError error = server::api_error_of(failure);
-    if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
+    log_failure(error);
     co_await report(error);
   } catch (const boost::system::system_error&) {
     keeps_alive_ = false;
@@ -221,14 +221,13 @@ asio::awaitable<void> Connection::dispatch() {
 }
 
 asio::awaitable<void> Connection::report(const ApiError& error) {
-  if (streaming_) {
-    keeps_alive_ = false;
-    co_await send_events("data: " + json_text(error.body()) + "\n\ndata: [DONE]\n\n");
-    co_await end_events();
-  } else if (answered_) {  // a half-sent answer cannot be mended
+  if (answered_) {  // a half-sent answer cannot be mended
     keeps_alive_ = false;
   } else {
-    co_await respond(error.status, error.body());
+    const Route* route = route_at(route_path(std::string_view(request_.target())));
+    const bool is_anthropic = names_anthropic_version(request_) || (route && route->dialect == Dialect::anthropic);
+    ErrorAnswer answer = error_answer(error, is_anthropic ? Dialect::anthropic : Dialect::openai);
+    co_await respond(answer.status, std::move(answer.body));
   }
 }
 
@@ -270,7 +269,7 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   response.body() = std::move(body);
   response.prepare_payload();
   release_body();
@@ -288,7 +287,7 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
 asio::awaitable<void> Connection::respond_empty(unsigned status) {
   http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   count_answer(status);
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
@@ -321,7 +320,7 @@ asio::awaitable<void> Connection::begin_events() {
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
   const bool chunked = request_.version() >= 11;
   if (!chunked || draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   release_body();
@@ -348,6 +347,13 @@ asio::awaitable<void> Connection::end_events() {
   stream_.expires_after(service_.options.write_timeout);
   const auto last = http::make_chunk_last();
   co_await asio::async_write(stream_, last, asio::use_awaitable);
+}
+
+asio::awaitable<void> Connection::fail_events(const ApiError& error, std::string frames) {
+  log_failure(error);
+  keeps_alive_ = false;
+  co_await send_events(std::move(frames));
+  co_await end_events();
 }
 
 asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
@@ -381,6 +387,10 @@ json::object Connection::take_json() {
 
 void Connection::count_answer(unsigned status) const {
   service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
+}
+
+void Connection::log_failure(const ApiError& error) const {
+  if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
 }
 
 void Connection::release_body() {
