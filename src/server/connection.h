@@ -68,6 +68,8 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
   void count_answer(unsigned status) const;
+  template <typename Body>
+  boost::asio::awaitable<void> send_whole(boost::beast::http::response<Body> response);
   void log_failure(const ApiError& error) const;
   void release_body();
 
