@@ -35,7 +35,8 @@ window.fetch = (url, options) => {
   const body = new ReadableStream({
     start(controller) {
       const send = (text) => controller.enqueue(encoder.encode(`data: ${text}\\n\\n`));
-      window.tell = (delta) => send(JSON.stringify({choices: [{index: 0, delta, finish_reason: null}]}));
+      window.tellChunk = (chunk) => send(JSON.stringify(chunk));
+      window.tell = (delta) => window.tellChunk({choices: [{index: 0, delta, finish_reason: null}]});
       window.finish = () => { send("[DONE]"); controller.close(); };
       options.signal.addEventListener("abort", () => controller.error(new DOMException("", "AbortError")));
     },

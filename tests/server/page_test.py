@@ -414,6 +414,17 @@ def test_settings_go_into_the_request_and_are_kept(page: Browser) -> None:
     assert "top_k" not in asked and "tools" not in asked
 
 
+def test_reading_of_the_prompt_is_followed(page: Browser) -> None:
+    page.script_answers()
+    ask(page, "Hello")
+    page.wait(lambda: page.run("return window.asked.length"), "the request")
+    assert page.run("return window.asked[0].return_progress")
+    page.run("tellChunk({choices: [], prompt_progress: {total: 2048, cache: 0, processed: 512, time_ms: 9}})")
+    page.wait(lambda: page.text("#progress") == "reading 512 of 2,048 tokens", "the progress")
+    page.run("finish()")
+    page.wait(lambda: not is_writing(page) and page.text("#progress") == "", "the end")
+
+
 def test_error_is_told_in_the_servers_words(browser: Browser, served: Served) -> None:
     open_page(browser, served.base, max_tokens="99999")
     ask(browser, "Hello")

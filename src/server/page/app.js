@@ -90,6 +90,11 @@ async function openConversation(id) {
 
 // Answers
 
+function progressText({nRead, nPrompt, nPieces, seconds}) {
+  if (nPrompt) return `reading ${nRead.toLocaleString("en")} of ${nPrompt.toLocaleString("en")} tokens`;
+  return seconds > 0.5 ? `about ${formatRate(nPieces / seconds)}` : "";
+}
+
 async function answer() {
   const abort = new AbortController();
   const message = {role: "assistant", content: ""};
@@ -101,8 +106,8 @@ async function answer() {
   turns.append(view.element);
   let savedMs = performance.now();
   let isWriting = false;
-  const progress = (n, seconds) => {
-    byId("progress").textContent = seconds > 0.5 ? `about ${formatRate(n / seconds)}` : "";
+  const progress = (state) => {
+    byId("progress").textContent = progressText(state);
     if (!isWriting && message.content) announce("Answering");
     isWriting = message.content !== "";
     if (performance.now() - savedMs < kSaveMs) return;
@@ -315,7 +320,6 @@ async function learnModel() {
     model = {id: served.id, nContext: served.max_model_len};
     byId("model").textContent = model.id;
     byId("facts").textContent = `${model.id}, with a context of ${model.nContext.toLocaleString("en")} tokens`;
-    showDefaults(served.meta?.default_sampling ?? {});
     for (const heading of turns.querySelectorAll(".answer > h2")) heading.textContent = model.id;
     showState();
   } catch (error) {
@@ -331,4 +335,4 @@ showConversation();
 const panel = localStorage.getItem(kPanel) ?? "engine";
 if (!isNarrow.matches && panels.includes(panel)) openPanel(panel);
 field.focus();
-learnModel().then(() => memoryPoll.update());
+learnModel();

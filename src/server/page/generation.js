@@ -40,20 +40,24 @@ function errorText(error) {
 }
 
 // Writes the answer to `messages` into `message` and `view`. Never throws: what went wrong is in the message.
-// `progress(n, seconds)` is told of each piece of text: about as many as tokens.
+// `progress` is told how far it is: {nRead, nPrompt} while the prompt is read, then {nPieces, seconds}, about a piece a
+// token.
 export async function generate(messages, message, view, signal, progress) {
   const startedMs = performance.now();
   let firstSeconds = 0, nPieces = 0;
   try {
-    const body = {messages: requestMessages(messages), ...requestFields(), stream: true, stream_options: {include_usage: true}};
+    const body = {messages: requestMessages(messages), ...requestFields(), stream: true, stream_options: {include_usage: true},
+                  return_progress: true};
     for await (const chunk of streamChat(body, signal)) {
       if (chunk.usage) message.figures = figuresOf(chunk, firstSeconds);
+      const read = chunk.prompt_progress;
+      if (read) progress({nRead: read.processed, nPrompt: read.total});
       const choice = chunk.choices[0];
       const {content, reasoning_content: reasoning, tool_calls: calls} = choice?.delta ?? {};
       if (content || reasoning || calls) {
         const seconds = (performance.now() - startedMs) / 1000;
         firstSeconds ||= seconds;
-        progress(++nPieces, seconds - firstSeconds);
+        progress({nPieces: ++nPieces, seconds: seconds - firstSeconds});
       }
       if (reasoning) {
         message.reasoning = (message.reasoning ?? "") + reasoning;
