@@ -36,7 +36,6 @@ asio::awaitable<void> handle_page(Connection& connection, const Service&) {
   fields.set("Content-Security-Policy", content_security_policy(file));
   fields.set("X-Content-Type-Options", "nosniff");
   fields.set("Referrer-Policy", "no-referrer");
-  fields.set("Cross-Origin-Opener-Policy", "same-origin");
   const bool compressed = accepts_gzip(request);
   if (compressed) fields.set(http::field::content_encoding, "gzip");
   co_await connection.respond_static(200, compressed ? file.gzip : file.plain, fields);

@@ -51,7 +51,7 @@ function linkTarget(text) {
 }
 
 function link(url, ...children) {
-  return element("a", {href: url, title: url, target: "_blank", rel: "noopener noreferrer nofollow"}, ...children);
+  return element("a", {href: url, title: url, target: "_blank", rel: "noopener noreferrer"}, ...children);
 }
 
 class InlineParser {
