@@ -25,11 +25,12 @@ constexpr std::array kRoutes{
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},
+    Route{verb::get, "/", false, handle_page},
 };
 
 bool matches(const Route& route, std::string_view path) {
-  return route.path.ends_with('/') ? path.starts_with(route.path) && path.size() > route.path.size()
-                                   : path == route.path;
+  const bool has_name = route.path.size() > 1 && route.path.ends_with('/');
+  return has_name ? path.starts_with(route.path) && path.size() > route.path.size() : path == route.path;
 }
 
 }  // namespace
