@@ -19,20 +19,20 @@ struct ResponseJob {
   json::object repeated;
 };
 
-// Of the request's JSON only what the response repeats is left when the sequence starts; it stays charged.
+// Of the request's JSON only what the response repeats is left when the sequence starts; it stays in the request's
+// memory, and charged.
 ResponseJob response_job(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
   check_model(body, service);
   ResponseRequest request =
       read_response_request(body, service.default_sampling, service.model.engine.info().vocab_size);
-  ResponseJob job;
-  job.answer.prompt_field = "input";
-  job.answer.prompts.push_back(chat_prompt_tokens(request.chat, service, job.answer.prompt_field));
-  job.format = {.parser = chat_parser_options(request.chat, job.answer.prompts.front(), service),
-                .summarizes_thoughts = request.summarizes_thoughts};
-  job.answer.options = std::move(request.chat.options);
-  job.repeated = std::move(request.repeated);
-  return job;
+  AnswerJob job;
+  job.prompt_field = "input";
+  job.prompts.push_back(chat_prompt_tokens(request.chat, service, job.prompt_field));
+  ResponseAnswer::Options format{.parser = chat_parser_options(request.chat, job.prompts.front(), service),
+                                 .summarizes_thoughts = request.summarizes_thoughts};
+  job.options = std::move(request.chat.options);
+  return {std::move(job), std::move(format), std::move(request.repeated)};
 }
 
 }  // namespace
