@@ -38,7 +38,11 @@ class BatchEngine final : public Engine {
     report.experts = runner_.expert_stats();
     return report;
   }
-  EngineStatus status() const override { return {n_active_.load(), n_waiting_.load()}; }
+  EngineStatus status() const override { return {n_active_.load(), n_waiting_.load(), {}}; }
+  std::vector<SequenceStatus> sequences() const override {
+    const std::lock_guard lock(sequences_mutex_);
+    return sequences_;
+  }
   GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
   void cancel(GenerationId id) override;
   void stop(std::chrono::milliseconds grace) override;
@@ -55,7 +59,11 @@ class BatchEngine final : public Engine {
   void step();
   void step_apart(const Error& error);
   void advance(std::span<const StepRow> rows, std::span<Sequence* const> sequences, const Tensor& logits);
+  void tell_sequences();
+  Tensor run_rows(std::span<const StepRow> rows);
+  void pool(std::span<const StepRow> rows, const Tensor& hidden);
   void take_token(Sequence& sequence, std::span<float> logits);
+  void end_pooled(Sequence& sequence);
   void end_active(Sequence& sequence, GenerationEnd end);
   void finish(Sequence& sequence, GenerationEnd end);
   void fail_batch(const Error& error);
@@ -75,6 +83,9 @@ class BatchEngine final : public Engine {
   bool cancel_all_ = false;
   std::atomic<int> n_active_{0}, n_waiting_{0};
 
+  mutable std::mutex sequences_mutex_;  // guards sequences_
+  std::vector<SequenceStatus> sequences_;
+
   // The inference thread's own.
   std::list<SequencePtr> active_;
   std::vector<StepRow> rows_;
@@ -91,6 +102,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
            .vocab_size = runner_.spec().vocab_size,
+           .hidden_size = runner_.spec().hidden_size,
            .max_context = runner_.report().max_context,
            .max_batch = runner_.report().max_batch,
            .stop_tokens = defaults_.stop_tokens,
@@ -98,16 +110,26 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
   rows_.reserve(size_t(runner_.report().prefill_chunk));
   in_step_.reserve(size_t(info_.max_batch));
   want_token_.reserve(size_t(info_.max_batch));
+  sequences_.reserve(size_t(info_.max_batch));
   thread_ = std::thread([this] { run(); });
 }
 
 void BatchEngine::check(const GenerationRequest& request) const {
   const int n_prompt = int(request.prompt.size());
+  const bool is_pooled = request.pooling != Pooling::none;
   if (n_prompt == 0) throw Error(ErrorKind::request, "the prompt has no tokens, expected at least one");
   for (const int32_t id : request.prompt) {
     if (id >= 0 && id < info_.vocab_size) continue;
     throw Error(ErrorKind::request, "the prompt holds token {}, expected 0 to {}", id, info_.vocab_size - 1);
   }
+  if (is_pooled && n_prompt > info_.max_context) {
+    throw Error(
+        ErrorKind::context_length,
+        "this model's maximum context length is {} tokens, the input has {}; shorten it, or start the server with "
+        "a larger --max-context",
+        info_.max_context, n_prompt);
+  }
+  if (is_pooled) return;
   if (n_prompt >= info_.max_context) {
     throw Error(ErrorKind::context_length,
                 "this model's maximum context length is {} tokens, the prompt has {} and leaves no room for an answer; "
@@ -177,6 +199,7 @@ void BatchEngine::run() {
     {
       std::unique_lock lock(mutex_);
       n_active_ = int(active_.size());
+      tell_sequences();
       if (active_.empty() && waiting_.empty()) {
         idle_.notify_all();
         if (stopping_) return;
@@ -199,6 +222,19 @@ void BatchEngine::run() {
       fail_batch(Error(ErrorKind::internal, "a step failed: {}", error.what()));
     }
     active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
+  }
+}
+
+void BatchEngine::tell_sequences() {
+  const std::lock_guard lock(sequences_mutex_);
+  sequences_.clear();
+  for (const SequencePtr& s : active_) {
+    sequences_.push_back({.id = s->id,
+                          .n_prompt_tokens = s->n_prompt(),
+                          .n_prefilled_tokens = std::min(s->n_cached, s->n_prompt()),
+                          .n_generated_tokens = s->n_generated,
+                          .max_tokens = s->n_max() - s->n_prompt(),
+                          .in_prefill = s->in_prefill()});
   }
 }
 
@@ -238,6 +274,7 @@ void BatchEngine::admit() {
     waiting_.pop_front();
     sequence->slot = runner_.cache().open(sequence->n_max());
     sequence->started = Clock::now();
+    if (sequence->is_pooled()) runner_.pooler().begin(sequence->slot);
     active_.push_back(std::move(sequence));
   }
   n_waiting_ = int(waiting_.size());
@@ -262,17 +299,46 @@ void BatchEngine::compose() {
     runner_.cache().extend(s->slot, begin, end);
     const int n_exact = n_exact_of(s->request);
     for (int i = begin; i < end; ++i) {
-      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt(), n_exact});
+      const bool is_last = i + 1 == s->n_prompt();
+      rows_.push_back({.token = s->request.prompt[size_t(i)],
+                       .position = i,
+                       .slot = s->slot,
+                       .wants_logits = is_last && !s->is_pooled(),
+                       .n_exact = n_exact,
+                       .wants_hidden = s->request.pooling == Pooling::mean || (is_last && s->is_pooled())});
     }
     in_step_.push_back(s.get());
     room -= end - begin;
   }
 }
 
+Tensor BatchEngine::run_rows(std::span<const StepRow> rows) {
+  if (std::none_of(rows.begin(), rows.end(), [](const StepRow& row) { return row.wants_hidden; })) {
+    return runner_.run(rows);
+  }
+  const HiddenObserver observer = [&](int index, const Tensor& hidden) {
+    if (index == runner_.spec().n_layers) pool(rows, hidden);
+  };
+  return runner_.run(rows, &observer);
+}
+
+// hidden: of the rows that want it or logits, in their order
+void BatchEngine::pool(std::span<const StepRow> rows, const Tensor& hidden) {
+  const float* of_row = hidden.f32();
+  for (const StepRow& row : rows) {
+    if (row.wants_hidden) {
+      const auto s = std::find_if(active_.begin(), active_.end(),
+                                  [&](const SequencePtr& other) { return other && other->slot == row.slot; });
+      runner_.pooler().add(row.slot, (*s)->request.pooling, of_row);
+    }
+    if (row.wants_hidden || row.wants_logits) of_row += hidden.dim(1);
+  }
+}
+
 void BatchEngine::step() {
   Tensor logits;
   try {
-    logits = runner_.run(rows_);
+    logits = run_rows(rows_);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io || in_step_.size() == 1) throw;
     return step_apart(error);
@@ -289,7 +355,7 @@ void BatchEngine::step_apart(const Error& error) {
     const auto begin = std::find_if(rows_.begin(), rows_.end(), is_own);
     const std::span<const StepRow> rows(begin, std::find_if_not(begin, rows_.end(), is_own));
     try {
-      const Tensor logits = runner_.run(rows);
+      const Tensor logits = run_rows(rows);
       advance(rows, {&s, 1}, logits);
     } catch (const Error& own) {
       if (own.kind() != ErrorKind::io) throw;
@@ -310,6 +376,9 @@ void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* con
   }
   for (Sequence* s : sequences) {
     if (s->n_generated == 0) s->listener->on_prefill(s->n_cached, s->n_prompt());
+  }
+  for (Sequence* s : sequences) {
+    if (s->is_pooled() && !s->in_prefill()) end_pooled(*s);
   }
   const int64_t vocab_size = logits.dim(1);
   for (size_t i = 0; i < want_token_.size(); ++i) {
@@ -340,6 +409,12 @@ void BatchEngine::take_token(Sequence& s, std::span<float> logits) {
   GenerationEnd end{.reason = stopped ? FinishReason::stop : FinishReason::length};
   if (stopped) end.stop_token = token.id;
   end_active(s, std::move(end));
+}
+
+void BatchEngine::end_pooled(Sequence& s) {
+  s.first_token = Clock::now();
+  s.listener->on_embedding(runner_.pooler().result(s.slot, s.n_prompt(), s.request.pooling));
+  end_active(s, {.reason = FinishReason::stop});
 }
 
 // The place in active_ stays, empty, until the step is over.

@@ -39,6 +39,7 @@ struct MemoryPlan {
   int64_t arena_bytes = 0;
   int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
   int64_t sampling_bytes = 0;
+  int64_t pooling_bytes = 0;
   int64_t slot_bytes = 0;            // of one expert; 0: a dense model
   int64_t n_expert_slots = 0;        // 0: no expert is streamed
   int64_t expert_staging_bytes = 0;  // of all threads that stream

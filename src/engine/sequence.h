@@ -33,7 +33,8 @@ struct Sequence {
         sampler(request.sampling, request.prompt, /*fallback_seed=*/sequence_id) {}
 
   int n_prompt() const { return int(request.prompt.size()); }
-  int n_max() const { return n_prompt() + request.max_tokens; }
+  bool is_pooled() const { return request.pooling != Pooling::none; }
+  int n_max() const { return n_prompt() + (is_pooled() ? 0 : request.max_tokens); }
   bool in_prefill() const { return n_cached < n_prompt(); }
 };
 
