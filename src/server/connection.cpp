@@ -18,10 +18,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/cors.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
 #include "server/metrics.h"
 #include "server/routes.h"
+#include "server/stream.h"
 
 namespace paro::server {
 namespace {
@@ -39,40 +41,45 @@ bool is_json_failure(const boost::system::system_error& error) {
   return error.code().category() == make_error_code(json::error::syntax).category();
 }
 
+std::string_view methods_at(const HttpRequest& request) {
+  const Route* route = route_at(route_path(std::string_view(request.target())));
+  return route != nullptr ? allowed_methods(*route) : "GET, HEAD, POST, OPTIONS";
+}
+
 template <typename Body>
-void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request) {
+void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request,
+                       const ServerOptions& options) {
   response.set(http::field::server, "paro");
-  response.set(http::field::access_control_allow_origin, "*");
+  set_cors_fields(response, request, options.cors_origins, methods_at(request));
   response.keep_alive(keeps_alive);
-  if (response.result() == http::status::service_unavailable) response.set(http::field::retry_after, "1");
+  if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
+  if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
+    response.set(http::field::retry_after, "1");
   if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
-  if (request.method() == http::verb::options) {
-    response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, OPTIONS");
-    const auto headers = request[http::field::access_control_request_headers];
-    response.set(http::field::access_control_allow_headers, headers.empty() ? "*" : headers);
-    response.set(http::field::access_control_max_age, "86400");
-  }
 }
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool)
+Connection::Connection(std::unique_ptr<Stream> stream, Strand strand, const Service& service, MemoryPool& pool)
     : service_(service),
       strand_(std::move(strand)),
-      stream_(std::move(socket)),
+      stream_(std::move(stream)),
       wakeup_(std::make_shared<Wakeup>(strand_)),
       memory_(pool) {}
 
+Connection::~Connection() = default;
+
 asio::awaitable<void> Connection::run() {
   try {
-    boost::system::error_code ignored;
-    stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    {
+      const Stream::Deadline deadline(*stream_, service_.options.read_timeout);
+      co_await stream_->handshake();
+    }
     co_await serve_requests();
   } catch (const std::exception& error) {  // the socket failed: nobody is left to tell
     log::debug("connection: {}", error.what());
   }
-  boost::system::error_code ignored;
-  stream_.socket().close(ignored);
+  stream_->close();
 }
 
 asio::awaitable<void> Connection::refuse() {
@@ -110,8 +117,8 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
   if (buffer_.size() == 0) {  // waits for the first byte, so that an idle connection can be told from a slow one
     if (draining_) co_return Reading::ended;
     idle_ = true;
-    stream_.expires_after(options.idle_timeout);
-    const size_t n_read = co_await stream_.async_read_some(buffer_.prepare(4096), or_failure());
+    const Stream::Deadline deadline(*stream_, options.idle_timeout);
+    const size_t n_read = co_await stream_->async_read_some(buffer_.prepare(4096), or_failure());
     idle_ = false;
     if (failure) co_return Reading::ended;
     buffer_.commit(n_read);
@@ -119,8 +126,8 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
 
   HttpParser parser;
   set_limits(parser, options.max_header_bytes, options.max_body_bytes);
-  stream_.expires_after(options.read_timeout);
-  co_await http::async_read_header(stream_, buffer_, parser, or_failure());
+  std::optional<Stream::Deadline> deadline(std::in_place, *stream_, options.read_timeout);
+  co_await http::async_read_header(*stream_, buffer_, parser, or_failure());
   std::optional<ApiError> refusal = failure ? api_error_of(failure, options.max_body_bytes) : std::nullopt;
   if (failure && !refusal) co_return Reading::ended;
 
@@ -141,16 +148,13 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     if (failure) refusal = api_error_of(failure, options.max_body_bytes);
     if (failure && !refusal) co_return Reading::ended;
   }
+  deadline.reset();
   if (!refusal) {
     request_ = parser.release();
     co_return Reading::complete;
   }
 
-  if (parser.is_header_done()) {
-    request_.method_string(parser.get().method_string());
-    request_.version(parser.get().version());
-    request_.target(parser.get().target());
-  }
+  request_.base() = parser.get().base();        // as far as it was read
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
@@ -162,19 +166,20 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
   memory_.set_body_bytes(length.value_or(0));
   if (expects_continue(parser.get())) {
     http::response<http::empty_body> response(http::status::continue_, 11);
-    co_await http::async_write(stream_, response, asio::use_awaitable);
+    co_await http::async_write(*stream_, response, asio::use_awaitable);
   }
   parser.eager(true);
   while (!parser.is_done() && !failure) {
     const uint64_t n_read = parser.get().body().size();
     if (!length) memory_.set_body_bytes(std::min(std::bit_ceil(n_read + kReadBytes), service_.options.max_body_bytes));
-    co_await http::async_read_some(stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
+    co_await http::async_read_some(*stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
   }
 }
 
 // What can be refused before the body is read.
 void Connection::check_header(const HttpHeader& header) const {
   if (header.method() == http::verb::options) return;
+  check_origin(header, service_.options.cors_origins);
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
   const std::vector<std::string>& keys = service_.options.api_keys;
   const Route* found = route_at(path);
@@ -203,7 +208,7 @@ asio::awaitable<void> Connection::handle() {
   if (!failure) co_return;
   try {
     const ApiError error = server::api_error_of(failure);
-    if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
+    log_failure(error);
     co_await report(error);
   } catch (const boost::system::system_error&) {
     keeps_alive_ = false;
@@ -220,14 +225,13 @@ asio::awaitable<void> Connection::dispatch() {
 }
 
 asio::awaitable<void> Connection::report(const ApiError& error) {
-  if (streaming_) {
-    keeps_alive_ = false;
-    co_await send_events("data: " + json_text(error.body()) + "\n\ndata: [DONE]\n\n");
-    co_await end_events();
-  } else if (answered_) {  // a half-sent answer cannot be mended
+  if (answered_) {  // a half-sent answer cannot be mended
     keeps_alive_ = false;
   } else {
-    co_await respond(error.status, error.body());
+    const Route* route = route_at(route_path(std::string_view(request_.target())));
+    const bool is_anthropic = names_anthropic_version(request_) || (route && route->dialect == Dialect::anthropic);
+    ErrorAnswer answer = error_answer(error, is_anthropic ? Dialect::anthropic : Dialect::openai);
+    co_await respond(answer.status, std::move(answer.body));
   }
 }
 
@@ -236,7 +240,7 @@ asio::awaitable<void> Connection::watch() {
   bool left = false;
   while (!left && buffer_.size() < kReadAheadBytes) {
     const auto [failure, n_read] =
-        co_await stream_.socket().async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
+        co_await stream_->async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
     left = failure.failed();
     buffer_.commit(n_read);
   }
@@ -249,13 +253,8 @@ asio::awaitable<void> Connection::watch() {
 
 // Closes so that a client which is still sending gets to read the answer.
 asio::awaitable<void> Connection::hang_up() {
-  boost::system::error_code failure;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failure);
-  if (failure) co_return;
-  stream_.expires_after(kLingerTime);
-  std::string discarded(16 << 10, '\0');
-  while (!failure)
-    co_await stream_.async_read_some(asio::buffer(discarded), asio::redirect_error(asio::use_awaitable, failure));
+  const Stream::Deadline deadline(*stream_, kLingerTime);
+  co_await stream_->finish();
 }
 
 asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
@@ -269,29 +268,29 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   response.body() = std::move(body);
   response.prepare_payload();
   release_body();
   count_answer(status);
   answered_ = true;
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   http::response_serializer<http::string_body> serializer(response);
   if (request_.method() == http::verb::head) {
-    co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+    co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
   } else {
-    co_await http::async_write(stream_, serializer, asio::use_awaitable);
+    co_await http::async_write(*stream_, serializer, asio::use_awaitable);
   }
 }
 
 asio::awaitable<void> Connection::respond_empty(unsigned status) {
   http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   count_answer(status);
   answered_ = true;
-  stream_.expires_after(service_.options.write_timeout);
-  co_await http::async_write(stream_, response, asio::use_awaitable);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  co_await http::async_write(*stream_, response, asio::use_awaitable);
 }
 
 // To HTTP/1.0 the stream is a body that ends with the connection.
@@ -302,33 +301,40 @@ asio::awaitable<void> Connection::begin_events() {
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
   const bool chunked = request_.version() >= 11;
   if (!chunked || draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   release_body();
   count_answer(200);
   answered_ = streaming_ = true;
-  stream_.expires_after(service_.options.write_timeout);
-  co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
   if (frames.empty()) co_return;  // an empty chunk would end the answer
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   if (request_.version() >= 11) {
     const auto chunk = http::make_chunk(asio::buffer(frames));
-    co_await asio::async_write(stream_, chunk, asio::use_awaitable);
+    co_await asio::async_write(*stream_, chunk, asio::use_awaitable);
   } else {
-    co_await asio::async_write(stream_, asio::buffer(frames), asio::use_awaitable);
+    co_await asio::async_write(*stream_, asio::buffer(frames), asio::use_awaitable);
   }
 }
 
 asio::awaitable<void> Connection::end_events() {
   streaming_ = false;
   if (request_.version() < 11) co_return;
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   const auto last = http::make_chunk_last();
-  co_await asio::async_write(stream_, last, asio::use_awaitable);
+  co_await asio::async_write(*stream_, last, asio::use_awaitable);
+}
+
+asio::awaitable<void> Connection::fail_events(const ApiError& error, std::string frames) {
+  log_failure(error);
+  keeps_alive_ = false;
+  co_await send_events(std::move(frames));
+  co_await end_events();
 }
 
 asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
@@ -340,8 +346,7 @@ asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
 void Connection::drain() {
   asio::post(strand_, [self = shared_from_this()] {
     self->draining_ = true;
-    boost::system::error_code ignored;
-    if (self->idle_) self->stream_.socket().close(ignored);
+    if (self->idle_) self->stream_->close();
   });
 }
 
@@ -351,7 +356,7 @@ void Connection::interrupt() {
 }
 
 void Connection::close() {
-  asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+  asio::post(strand_, [self = shared_from_this()] { self->stream_->close(); });
 }
 
 json::object Connection::take_json() {
@@ -362,6 +367,10 @@ json::object Connection::take_json() {
 
 void Connection::count_answer(unsigned status) const {
   service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
+}
+
+void Connection::log_failure(const ApiError& error) const {
+  if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
 }
 
 void Connection::release_body() {

@@ -13,11 +13,14 @@ using boost::beast::http::verb;
 constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
     Route{verb::post, "/completions", true, handle_completions},
+    Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
+    Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},
     Route{verb::get, "/models", true, handle_models},
     Route{verb::get, "/models/", true, handle_model},  // and its card: an id may hold slashes
     Route{verb::get, "/health", false, handle_health},
     Route{verb::get, "/memory", true, handle_memory},
     Route{verb::get, "/metrics", true, handle_metrics},
+    Route{verb::get, "/openapi.json", false, handle_openapi},
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},
@@ -29,6 +32,8 @@ bool matches(const Route& route, std::string_view path) {
 }
 
 }  // namespace
+
+std::span<const Route> all_routes() { return kRoutes; }
 
 const Route* route_at(std::string_view path) {
   const auto route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& r) { return matches(r, path); });

@@ -3,7 +3,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/verb.hpp>
+#include <span>
 #include <string_view>
+
+#include "server/error_dialect.h"
 
 namespace paro::server {
 
@@ -17,8 +20,10 @@ struct Route {
   std::string_view path;  // one that ends with / has a name after it
   bool needs_key;
   Handler handler;
+  Dialect dialect = Dialect::openai;  // of its errors
 };
 
+std::span<const Route> all_routes();
 const Route* route_at(std::string_view path);  // nullptr: there is none
 std::string_view allowed_methods(const Route& route);
 
@@ -28,11 +33,14 @@ const Route& find_route(boost::beast::http::verb method, std::string_view path);
 // The handlers, each in a file with its kin.
 boost::asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_memory(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_metrics(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_openapi(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
