@@ -28,6 +28,7 @@ struct GenerationRequest {
   std::shared_ptr<TokenConstraint> constraint;  // none: any token may follow any other. This sequence's alone
   int priority = 0;                             // larger first
   Pooling pooling = Pooling::none;              // else the prompt alone is run, and no token is drawn
+  bool cache_prompt = true;                     // whether it takes from the prefix cache and leaves its own there
 };
 
 enum class FinishReason { stop, length, cancelled, failed };

@@ -23,6 +23,7 @@ constexpr const char* kExpertSlots = "expert slots";
 constexpr const char* kExpertStaging = "expert staging";
 constexpr const char* kEmbeddingStaging = "embedding staging";
 constexpr const char* kKvCache = "kv cache";
+constexpr const char* kPrefixCache = "prefix cache";
 constexpr const char* kArena = "step arena";
 constexpr const char* kSampling = "sampling";
 constexpr const char* kProgram = "program and libraries";

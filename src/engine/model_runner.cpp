@@ -46,7 +46,8 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
-                                     ledger_->take(memory_class::kKvCache, plan.kv->n_bytes));
+                                     ledger_->take(memory_class::kKvCache, plan.kv->n_bytes - plan.kv->prefix_bytes,
+                                                   memory_class::kPrefixCache, plan.kv->prefix_bytes));
   sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
   pooler_ = std::make_unique<Pooler>(ledger_->take(memory_class::kSampling, plan.pooling_bytes), plan.report.max_batch,
                                      plan.spec.hidden_size);

@@ -64,14 +64,15 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
 
 MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   MemoryPlan plan = plan_;
-  plan.kv.emplace(backend_, plan.spec, plan.kv_type, s.max_context, s.max_batch, s.prefill_chunk);
+  plan.kv.emplace(backend_, plan.spec, plan.kv_type, s.max_context, s.max_batch, s.prefill_chunk,
+                  options_.prefix_cache_bytes);
   // Unless rows that may ask for logits are given, each sequence asks for one.
   plan.max_logit_rows = options_.max_logit_rows > 0 ? options_.max_logit_rows : s.max_batch;
   plan.arena_bytes = arena_bytes(s, plan.max_logit_rows);
   plan.pooling_bytes = Pooler::n_bytes(s.max_batch, plan.spec.hidden_size);
   const int64_t n_prompts = options_.max_queue + s.max_batch;
-  int64_t program_bytes =
-      kProgramBytes + n_tensors_ * kTensorBytes + n_prompts * s.max_context * int64_t(sizeof(int32_t));
+  int64_t program_bytes = kProgramBytes + n_tensors_ * kTensorBytes +
+                          n_prompts * s.max_context * int64_t(sizeof(int32_t)) + plan.kv->bookkeeping_bytes();
   int n_threads = loading_threads(backend_.n_threads());
   if (s.n_expert_slots < n_experts_) {
     plan.n_expert_slots = s.n_expert_slots;
@@ -101,7 +102,11 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     add(memory_class::kExpertStaging, Buffer::resident_bytes(plan.expert_staging_bytes));
   }
   if (plan.reads_rows) add(memory_class::kEmbeddingStaging, Buffer::resident_bytes(plan.row_staging_bytes));
-  add(memory_class::kKvCache, Buffer::resident_bytes(plan.kv->n_bytes));
+  const int64_t sequences_bytes = Buffer::resident_bytes(plan.kv->n_bytes - plan.kv->prefix_bytes);
+  add(memory_class::kKvCache, sequences_bytes);
+  if (plan.kv->prefix_bytes > 0) {
+    add(memory_class::kPrefixCache, Buffer::resident_bytes(plan.kv->n_bytes) - sequences_bytes);
+  }
   add(memory_class::kArena, Buffer::resident_bytes(plan.arena_memory_bytes()));
   add(memory_class::kSampling,
       Buffer::resident_bytes(plan.sampling_bytes) + Buffer::resident_bytes(plan.pooling_bytes));
