@@ -33,7 +33,9 @@ ChoicePiece Choice::push(const SampledToken& token) {
   if (stopped()) return piece;
   ++n_tokens_;
   if (keeps_scores_) scores_.push_back({token, read_bytes_});
-  piece.deltas = cut(parser_->push(token.id));
+  std::vector<text::ChatDelta> deltas = parser_->push(token.id);
+  count(deltas);
+  piece.deltas = cut(std::move(deltas));
   if (!piece.deltas.empty()) piece.scores = take_scores(false);
   return piece;
 }
@@ -45,13 +47,21 @@ ChoicePiece Choice::finish(const GenerationEnd& end) {
     n_tokens_ = std::max(n_tokens_, end.n_generated_tokens);
     piece.deltas = cut(parser_->finish());
     emit(held_kind_, matcher_.flush(), piece.deltas);
-    cut_off = end.reason == FinishReason::length && (n_calls_ == 0 || is_text(held_kind_));
+    cut_off = end.reason == FinishReason::length && (n_calls_ == 0 || is_text(held_kind_) || !last_call_is_complete_);
   }
   piece.scores = take_scores(!stopped());
   finished_ = true;
   end_ = end;
   finish_reason_ = cut_off ? "length" : n_calls_ > 0 ? "tool_calls" : "stop";
   return piece;
+}
+
+// Tokens count for the text that comes of them: the marker before a thought for the thought.
+void Choice::count(const std::vector<text::ChatDelta>& deltas) {
+  ++n_unread_tokens_;
+  if (deltas.empty()) return;
+  if (deltas.front().kind == Kind::reasoning) n_reasoning_tokens_ += n_unread_tokens_;
+  n_unread_tokens_ = 0;
 }
 
 std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {
@@ -65,6 +75,7 @@ std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {
       emit(delta.kind, matcher_.push(delta.text), told);
     } else {
       if (delta.kind == Kind::call_started) ++n_calls_;
+      if (delta.kind == Kind::call_ended) last_call_is_complete_ = delta.is_complete;
       told_bytes_ += delta.text.size();
       told.push_back(std::move(delta));
     }

@@ -13,6 +13,7 @@ using boost::beast::http::verb;
 constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
     Route{verb::post, "/completions", true, handle_completions},
+    Route{verb::post, "/responses", true, handle_responses},
     Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
     Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},
     Route{verb::get, "/models", true, handle_models},
@@ -24,11 +25,12 @@ constexpr std::array kRoutes{
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},
+    Route{verb::get, "/", false, handle_page},
 };
 
 bool matches(const Route& route, std::string_view path) {
-  return route.path.ends_with('/') ? path.starts_with(route.path) && path.size() > route.path.size()
-                                   : path == route.path;
+  const bool has_name = route.path.size() > 1 && route.path.ends_with('/');
+  return has_name ? path.starts_with(route.path) && path.size() > route.path.size() : path == route.path;
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ using Handler = boost::asio::awaitable<void> (*)(Connection& connection, const S
 
 struct Route {
   boost::beast::http::verb method;
-  std::string_view path;  // one that ends with / has a name after it
+  std::string_view path;  // one that ends with / has a name after it, but for / itself
   bool needs_key;
   Handler handler;
   Dialect dialect = Dialect::openai;  // of its errors
@@ -35,6 +35,7 @@ boost::asio::awaitable<void> handle_chat_completions(Connection& connection, con
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_responses(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
@@ -44,5 +45,6 @@ boost::asio::awaitable<void> handle_openapi(Connection& connection, const Servic
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_page(Connection& connection, const Service& service);
 
 }  // namespace paro::server
