@@ -9,6 +9,7 @@ FakeEngine::FakeEngine() {
   model_info.architecture = "fake";
   model_info.max_context = 512;
   model_info.max_batch = 4;
+  model_info.hidden_size = 4;
   worker_ = std::thread([this] { work(); });
 }
 
@@ -19,7 +20,22 @@ FakeEngine::~FakeEngine() {
 
 EngineStatus FakeEngine::status() const {
   const std::lock_guard lock(mutex_);
-  return {static_cast<int>(sequences_.size()), n_waiting};
+  return {static_cast<int>(sequences_.size()), n_waiting, prefix};
+}
+
+std::vector<SequenceStatus> FakeEngine::sequences() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SequenceStatus> all;
+  for (const auto& [id, s] : sequences_) {
+    const int n_prompt = static_cast<int>(s->request.prompt.size());
+    all.push_back({.id = id,
+                   .n_prompt_tokens = n_prompt,
+                   .n_prefilled_tokens = s->n_told > 0 ? n_prompt : 0,
+                   .n_generated_tokens = static_cast<int>(s->n_told),
+                   .max_tokens = s->request.max_tokens,
+                   .in_prefill = s->n_told == 0});
+  }
+  return all;
 }
 
 GenerationId FakeEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {
@@ -112,6 +128,8 @@ bool FakeEngine::step(Sequence& sequence) {
   const bool out_of_tokens = !script_of.endless && sequence.n_told == script_of.tokens.size();
   if (cancelled) {
     end.reason = FinishReason::cancelled;
+  } else if (sequence.request.pooling != Pooling::none && !script_of.error) {
+    sequence.listener->on_embedding(embedding);
   } else if (out_of_tokens && script_of.error) {
     end.reason = FinishReason::failed;
     end.error = script_of.error;
