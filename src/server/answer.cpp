@@ -41,6 +41,7 @@ class Answer {
         request.sampling = options.sampling;
         if (options.sampling.seed) request.sampling.seed = *options.sampling.seed + static_cast<uint64_t>(i);
         if (!options.ignore_eos) request.stop_tokens = service_.model.engine.info().stop_tokens;
+        if (job_.make_constraint) request.constraint = job_.make_constraint();
         sequences_.submit(std::move(request));
         state_.choices.emplace_back(format_.make_parser(), options.stop, options.sampling.n_logprobs >= 0);
       }
