@@ -65,6 +65,9 @@ class Serve final : public Command {
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
+    app.add_flag("--any-model", server_.any_model, "Serve requests for any other model's name too");
+    app.add_option("--chat-template-file", template_file_, "Jinja template in place of the model's own")
+        ->check(CLI::ExistingFile);
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
         ->take_all()
         ->allow_extra_args(false);
@@ -87,7 +90,7 @@ class Serve final : public Command {
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
     check_address(server_.host, server_.port);
-    const TextModel text = TextModel::load(model_);
+    const TextModel text = TextModel::load(model_, template_file_);
     options = serving_options(options, text.memory(), server_);
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
@@ -97,6 +100,7 @@ class Serve final : public Command {
     server_.temperature = sampling_.temperature;
     server_.top_p = sampling_.top_p;
     server_.top_k = sampling_.top_k;
+    server_.seed = sampling_.seed;
     server_.grace = std::chrono::seconds(grace_s_);
     server::Server server(server_, {.id = model_name_.empty() ? name_of(model_) : model_name_,
                                     .engine = *engine,
@@ -104,7 +108,8 @@ class Serve final : public Command {
                                     .chat_template = text.chat_template ? &*text.chat_template : nullptr,
                                     .bos_token = text.bos_token,
                                     .eos_token = text.eos_token,
-                                    .card = std::move(card)});
+                                    .card = std::move(card),
+                                    .directory = name_of(model_)});
     signals.on_first([&server] { server.stop(); });
     const bool is_v6 = server_.host.find(':') != std::string::npos;
     log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
@@ -139,7 +144,7 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
-  std::optional<fs::path> api_key_file_;
+  std::optional<fs::path> api_key_file_, template_file_;
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
   SamplingFlags sampling_;

@@ -74,16 +74,16 @@ void give_back_heap() {
 
 }  // namespace
 
-TextModel TextModel::load(const fs::path& model) {
+TextModel TextModel::load(const fs::path& model, const std::optional<fs::path>& template_file) {
   const json::object config = read_tokenizer_config(model / "tokenizer_config.json");
   TextModel text{load_tokenizer(model),
                  {},
                  token_in(config, "bos_token"),
                  token_in(config, "eos_token"),
                  token_in(config, "pad_token")};
-  if (const auto source = template_source(model, config)) {
-    text.chat_template.emplace(text::ChatTemplate::parse(*source));
-  }
+  const std::optional<std::string> source =
+      template_file ? read_text_file(*template_file, kMaxTextBytes) : template_source(model, config);
+  if (source) text.chat_template.emplace(text::ChatTemplate::parse(*source));
   give_back_heap();
   return text;
 }

@@ -30,6 +30,7 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;
+  if (options.seed) default_sampling.seed = options.seed;
   for (int32_t id = 0; id < model.tokenizer.vocab_size(); ++id)
     longest_token_bytes = std::max(longest_token_bytes, model.tokenizer.token_bytes(id).size());
   if (model.chat_template)

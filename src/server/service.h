@@ -27,6 +27,9 @@ struct ServerOptions {
   // Over the model's own defaults, under what a request says.
   std::optional<float> temperature, top_p;
   std::optional<int> top_k;
+  std::optional<uint64_t> seed;
+
+  bool any_model = false;  // whatever name a request gives, it means the served model
 
   int n_threads = 2;  // for HTTP; inference has its own
   int max_connections = 128;
@@ -57,6 +60,7 @@ struct ServedModel {
   const text::ChatTemplate* chat_template = nullptr;  // nullptr: the model has none
   std::string bos_token, eos_token;                   // as the template's variables
   std::string card;                                   // JSON text of the model's facts, at most kMaxCardBytes
+  std::string directory = {};                         // where the model lies: its last component
 };
 
 struct Service {
