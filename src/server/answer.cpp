@@ -1,21 +1,18 @@
 #include "server/answer.h"
 
 #include <algorithm>
+#include <boost/system/system_error.hpp>
 #include <chrono>
 #include <exception>
 #include <utility>
 
 #include "server/connection.h"
-#include "server/identifiers.h"
-#include "server/json_text.h"
 #include "server/sequences.h"
-#include "server/usage.h"
 
 namespace paro::server {
 namespace {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kShortestWait(1);
@@ -27,9 +24,11 @@ class Answer {
         service_(service),
         job_(std::move(job)),
         format_(format),
-        sequences_(service.model.engine, service.metrics, connection.wakeup()),
-        id_(random_id(format.id_prefix())),
-        created_(seconds_since_1970()) {}
+        sequences_(service.model.engine, service.metrics, connection.wakeup()) {
+    state_.model_id = service.model.id;
+    state_.n_per_prompt = job_.options.n;
+    for (const std::vector<int32_t>& prompt : job_.prompts) state_.n_prompt_tokens += prompt.size();
+  }
 
   void submit() {
     const GenerationOptions& options = job_.options;
@@ -43,61 +42,36 @@ class Answer {
         if (options.sampling.seed) request.sampling.seed = *options.sampling.seed + static_cast<uint64_t>(i);
         if (!options.ignore_eos) request.stop_tokens = service_.model.engine.info().stop_tokens;
         sequences_.submit(std::move(request));
-        choices_.emplace_back(format_.make_parser(), options.stop, options.sampling.n_logprobs >= 0);
+        state_.choices.emplace_back(format_.make_parser(), options.stop, options.sampling.n_logprobs >= 0);
       }
     }
   }
 
   asio::awaitable<void> stream() {
     co_await connection_.begin_events();
-    std::string frames;
-    for (size_t i = 0; i < choices_.size(); ++i) append(frames, format_.opening(static_cast<int>(i)));
-    co_await connection_.send_events(std::exchange(frames, {}));
-
-    const std::chrono::milliseconds ping_interval = service_.options.ping_interval;
-    auto next_ping = Clock::now() + ping_interval;
-    while (n_finished_ < choices_.size()) {
-      co_await connection_.wait(std::max(ceil<std::chrono::milliseconds>(next_ping - Clock::now()), kShortestWait));
-      std::exception_ptr failure;  // told after what was built before it
-      try {
-        for (SequenceEvent& event : sequences_.take()) append(frames, event);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      if (frames.empty() && Clock::now() >= next_ping) frames = ": keep-alive\n\n";
-      if (!frames.empty()) {
-        co_await connection_.send_events(std::exchange(frames, {}));
-        next_ping = Clock::now() + ping_interval;
-      }
-      if (failure) std::rethrow_exception(failure);
+    std::exception_ptr failure;
+    try {
+      co_await send_frames();
+    } catch (const boost::system::system_error&) {  // of the socket: nobody is left to tell
+      throw;
+    } catch (...) {
+      failure = std::current_exception();
     }
-
-    if (job_.options.include_usage) {
-      json::object chunk = envelope(true, {});
-      chunk["choices"] = json::array();
-      chunk["usage"] = usage();
-      chunk["timings"] = timings_of(choices_);
-      append(frames, chunk);
+    if (failure) {
+      const ApiError error = api_error_of(failure);
+      co_await connection_.fail_events(error, format_.failure(state_, error));
+    } else {
+      co_await connection_.end_events();
     }
-    frames += "data: [DONE]\n\n";
-    co_await connection_.send_events(std::move(frames));
-    co_await connection_.end_events();
   }
 
   asio::awaitable<void> whole() {
-    std::vector<ChoicePiece> pieces(choices_.size());
+    std::vector<ChoicePiece> pieces(state_.choices.size());
     while (!sequences_.all_ended()) {
       co_await connection_.wait(service_.options.ping_interval);
       for (SequenceEvent& event : sequences_.take()) pieces[event.sequence].append(read(event));
     }
-    json::array choices;
-    for (size_t i = 0; i < choices_.size(); ++i)
-      choices.emplace_back(format_.whole(static_cast<int>(i), pieces[i], choices_[i].finish_reason()));
-    json::object body = envelope(false, {});
-    body["choices"] = std::move(choices);
-    body["usage"] = usage();
-    body["timings"] = timings_of(choices_);
-    co_await connection_.respond(200, std::move(body));
+    co_await connection_.respond(200, format_.whole(state_, pieces));
   }
 
  private:
@@ -111,8 +85,42 @@ class Answer {
     return static_cast<int>(wanted);
   }
 
+  asio::awaitable<void> send_frames() {
+    std::string frames = format_.opening(state_);
+    co_await connection_.send_events(std::exchange(frames, {}));
+
+    const std::chrono::milliseconds ping_interval = service_.options.ping_interval;
+    auto next_ping = Clock::now() + ping_interval;
+    while (!state_.finished()) {
+      co_await connection_.wait(std::max(ceil<std::chrono::milliseconds>(next_ping - Clock::now()), kShortestWait));
+      std::exception_ptr failure;  // told after what was built before it
+      try {
+        for (SequenceEvent& event : sequences_.take()) frames += frames_of(event);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      if (frames.empty() && Clock::now() >= next_ping) frames = format_.ping();
+      if (!frames.empty()) {
+        co_await connection_.send_events(std::exchange(frames, {}));
+        next_ping = Clock::now() + ping_interval;
+      }
+      if (failure) std::rethrow_exception(failure);
+    }
+    co_await connection_.send_events(format_.ending(state_));
+  }
+
+  std::string frames_of(SequenceEvent& event) {
+    const ChoicePiece piece = read(event);
+    std::string frames = format_.piece(state_, event.sequence, piece);
+    if (state_.choices[event.sequence].finished()) {
+      const ChoicePiece rest{{}, piece.deltas.empty() ? piece.scores : std::vector<ScoredToken>()};
+      frames += format_.closing(state_, event.sequence, rest);
+    }
+    return frames;
+  }
+
   ChoicePiece read(SequenceEvent& event) {
-    Choice& choice = choices_[event.sequence];
+    Choice& choice = state_.choices[event.sequence];
     if (const SampledToken* token = std::get_if<SampledToken>(&event.what)) {
       const bool was_stopped = choice.stopped();
       ChoicePiece piece = choice.push(*token);
@@ -128,61 +136,19 @@ class Answer {
     return choice.finish(end);
   }
 
-  json::object usage() const {
-    size_t n_prompt_tokens = 0;
-    for (const std::vector<int32_t>& prompt : job_.prompts) n_prompt_tokens += prompt.size();
-    return usage_of(choices_, n_prompt_tokens, job_.options.n);
-  }
-
-  json::object envelope(bool is_chunk, json::object choice) const {
-    json::object object;
-    object["id"] = id_;
-    object["object"] = format_.object_name(is_chunk);
-    object["created"] = created_;
-    object["model"] = service_.model.id;
-    object["system_fingerprint"] = kSystemFingerprint;
-    json::array choices;
-    if (!choice.empty()) choices.emplace_back(std::move(choice));
-    object["choices"] = std::move(choices);
-    return object;
-  }
-
-  // What an event adds to the stream.
-  void append(std::string& frames, SequenceEvent& event) {
-    const auto index = static_cast<int>(event.sequence);
-    const ChoicePiece piece = read(event);
-    append(frames, format_.piece(index, piece));
-    const Choice& choice = choices_[event.sequence];
-    if (!choice.finished()) return;
-    ++n_finished_;
-    const ChoicePiece rest{{}, piece.deltas.empty() ? piece.scores : std::vector<ScoredToken>()};
-    json::object chunk = envelope(true, format_.closing(index, rest, choice.finish_reason()));
-    if (n_finished_ == choices_.size() && !job_.options.include_usage) chunk["timings"] = timings_of(choices_);
-    append(frames, chunk);
-  }
-
-  static void append(std::string& frames, const json::object& chunk) {
-    frames += "data: ";
-    frames += json_text(chunk);
-    frames += "\n\n";
-  }
-
-  void append(std::string& frames, std::vector<json::object> choices) const {
-    for (json::object& choice : choices) append(frames, envelope(true, std::move(choice)));
-  }
-
   Connection& connection_;
   const Service& service_;
   const AnswerJob job_;
   AnswerFormat& format_;
   Sequences sequences_;
-  std::vector<Choice> choices_;
-  size_t n_finished_ = 0;  // of them, in a stream
-  const std::string id_;
-  const int64_t created_;
+  AnswerState state_;
 };
 
 }  // namespace
+
+bool AnswerState::finished() const {
+  return std::all_of(choices.begin(), choices.end(), [](const Choice& choice) { return choice.finished(); });
+}
 
 asio::awaitable<void> answer(Connection& connection, const Service& service, AnswerJob job, AnswerFormat& format) {
   const bool streams = job.options.stream;

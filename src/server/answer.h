@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/api_error.h"
 #include "server/choice.h"
 #include "server/generation_options.h"
 #include "text/chat_format.h"
@@ -18,21 +19,33 @@ namespace paro::server {
 class Connection;
 struct Service;
 
-// How choices look in a route's JSON. `prompt` and `index` count from 0.
+// What a format may tell of an answer: its choices, as far as they have come.
+struct AnswerState {
+  std::string_view model_id;
+  size_t n_prompt_tokens = 0;  // of all prompts
+  int n_per_prompt = 1;
+  std::vector<Choice> choices;
+
+  bool finished() const;  // all of them
+};
+
+// How an answer looks on the wire. `index` counts the choices from 0.
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
 
-  virtual std::string_view id_prefix() const = 0;
-  virtual std::string_view object_name(bool is_chunk) const = 0;
   virtual std::unique_ptr<text::ChatParser> make_parser() const = 0;
 
-  // Members of `choices`, each sent as one chunk.
-  virtual std::vector<boost::json::object> opening(int index) = 0;
-  virtual std::vector<boost::json::object> piece(int index, const ChoicePiece& piece) = 0;
-  virtual boost::json::object closing(int index, const ChoicePiece& rest, std::string_view finish_reason) = 0;
+  // Frames of a stream, each a server-sent event with its empty line; none where nothing is to be told.
+  virtual std::string opening(const AnswerState& answer) = 0;
+  virtual std::string piece(const AnswerState& answer, size_t index, const ChoicePiece& piece) = 0;
+  virtual std::string closing(const AnswerState& answer, size_t index, const ChoicePiece& rest) = 0;
+  virtual std::string ending(const AnswerState& answer) = 0;
+  virtual std::string failure(const AnswerState& answer, const ApiError& error) = 0;  // instead of what is to come
+  virtual std::string_view ping() const { return ": keep-alive\n\n"; }
 
-  virtual boost::json::object whole(int index, const ChoicePiece& all, std::string_view finish_reason) = 0;
+  // The body of a whole answer; `pieces` has each choice's.
+  virtual boost::json::object whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) = 0;
 };
 
 struct AnswerJob {

@@ -36,16 +36,16 @@ json::object delta_with_call(json::object call) {
 
 }  // namespace
 
-std::vector<json::object> ChatAnswer::opening(int index) {
+std::vector<json::object> ChatAnswer::opening_choices(size_t index) {
   json::object delta;
   delta["role"] = "assistant";
   delta["content"] = "";
   return {delta_choice(index, std::move(delta), {})};
 }
 
-std::vector<json::object> ChatAnswer::piece(int index, const ChoicePiece& piece) {
-  if (n_calls_.size() <= static_cast<size_t>(index)) n_calls_.resize(static_cast<size_t>(index) + 1);
-  int& n_calls = n_calls_[static_cast<size_t>(index)];
+std::vector<json::object> ChatAnswer::piece_choices(size_t index, const ChoicePiece& piece) {
+  if (n_calls_.size() <= index) n_calls_.resize(index + 1);
+  int& n_calls = n_calls_[index];
   std::vector<json::object> choices;
   for (const text::ChatDelta& part : piece.deltas) {
     json::object delta;
@@ -79,13 +79,13 @@ std::vector<json::object> ChatAnswer::piece(int index, const ChoicePiece& piece)
   return choices;
 }
 
-json::object ChatAnswer::closing(int index, const ChoicePiece& rest, std::string_view finish_reason) {
+json::object ChatAnswer::closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) {
   json::object choice = delta_choice(index, {}, rest.scores);
   choice["finish_reason"] = finish_reason;
   return choice;
 }
 
-json::object ChatAnswer::whole(int index, const ChoicePiece& all, std::string_view finish_reason) {
+json::object ChatAnswer::whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) {
   std::string content, reasoning;
   json::array calls;
   for (const text::ChatDelta& part : all.deltas) {
@@ -122,7 +122,7 @@ json::object ChatAnswer::whole(int index, const ChoicePiece& all, std::string_vi
   return choice;
 }
 
-json::object ChatAnswer::delta_choice(int index, json::object delta, const std::vector<ScoredToken>& scores) const {
+json::object ChatAnswer::delta_choice(size_t index, json::object delta, const std::vector<ScoredToken>& scores) const {
   json::object choice;
   choice["index"] = index;
   choice["delta"] = std::move(delta);

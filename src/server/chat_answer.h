@@ -1,31 +1,31 @@
 // Choices of /chat/completions: messages and deltas with content, reasoning_content and tool_calls.
 #pragma once
 
-#include "server/answer.h"
+#include "server/choices_answer.h"
 
 namespace paro::server {
 
-class ChatAnswer : public AnswerFormat {
+class ChatAnswer : public ChoicesAnswer {
  public:
-  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls)
-      : format_(format), tokenizer_(tokenizer), reads_calls_(reads_calls) {}
+  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls, bool include_usage)
+      : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, include_usage),
+        format_(format),
+        tokenizer_(tokenizer),
+        reads_calls_(reads_calls) {}
 
-  std::string_view id_prefix() const override { return "chatcmpl-"; }
-  std::string_view object_name(bool is_chunk) const override {
-    return is_chunk ? "chat.completion.chunk" : "chat.completion";
-  }
   std::unique_ptr<text::ChatParser> make_parser() const override {
     return format_.make_parser(tokenizer_, reads_calls_);
   }
 
-  std::vector<boost::json::object> opening(int index) override;
-  std::vector<boost::json::object> piece(int index, const ChoicePiece& piece) override;
-  boost::json::object closing(int index, const ChoicePiece& rest, std::string_view finish_reason) override;
-  boost::json::object whole(int index, const ChoicePiece& all, std::string_view finish_reason) override;
-
  private:
+  std::vector<boost::json::object> opening_choices(size_t index) override;
+  std::vector<boost::json::object> piece_choices(size_t index, const ChoicePiece& piece) override;
+  boost::json::object closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) override;
+  boost::json::object whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) override;
+
   boost::json::value logprobs(const std::vector<ScoredToken>& scores) const;
-  boost::json::object delta_choice(int index, boost::json::object delta, const std::vector<ScoredToken>& scores) const;
+  boost::json::object delta_choice(size_t index, boost::json::object delta,
+                                   const std::vector<ScoredToken>& scores) const;
 
   const text::ChatFormat& format_;
   const text::Tokenizer& tokenizer_;

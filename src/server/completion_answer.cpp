@@ -24,34 +24,32 @@ int64_t count_chars(std::string_view bytes) {
 
 }  // namespace
 
-std::vector<json::object> CompletionAnswer::opening(int index) {
+std::vector<json::object> CompletionAnswer::opening_choices(size_t index) {
   const std::string text = echo(index);
   if (text.empty()) return {};
   return {choice_of(index, text, {})};
 }
 
-std::vector<json::object> CompletionAnswer::piece(int index, const ChoicePiece& piece) {
+std::vector<json::object> CompletionAnswer::piece_choices(size_t index, const ChoicePiece& piece) {
   if (piece.deltas.empty()) return {};
   return {choice_of(index, text_of(piece), piece.scores)};
 }
 
-json::object CompletionAnswer::closing(int index, const ChoicePiece& rest, std::string_view finish_reason) {
+json::object CompletionAnswer::closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) {
   json::object choice = choice_of(index, "", rest.scores);
   choice["finish_reason"] = finish_reason;
   return choice;
 }
 
-json::object CompletionAnswer::whole(int index, const ChoicePiece& all, std::string_view finish_reason) {
+json::object CompletionAnswer::whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) {
   json::object choice = choice_of(index, echo(index) + text_of(all), all.scores);
   choice["finish_reason"] = finish_reason;
   return choice;
 }
 
-std::string CompletionAnswer::echo(int index) const {
-  return echoes_.empty() ? std::string() : echoes_[static_cast<size_t>(index)];
-}
+std::string CompletionAnswer::echo(size_t index) const { return echoes_.empty() ? std::string() : echoes_[index]; }
 
-json::object CompletionAnswer::choice_of(int index, std::string_view text, const std::vector<ScoredToken>& scores) {
+json::object CompletionAnswer::choice_of(size_t index, std::string_view text, const std::vector<ScoredToken>& scores) {
   json::object choice;
   choice["index"] = index;
   choice["text"] = text;
@@ -60,7 +58,7 @@ json::object CompletionAnswer::choice_of(int index, std::string_view text, const
   return choice;
 }
 
-json::value CompletionAnswer::logprobs(int index, const std::vector<ScoredToken>& scores) {
+json::value CompletionAnswer::logprobs(size_t index, const std::vector<ScoredToken>& scores) {
   if (scores.empty()) return nullptr;
   int64_t& n_chars = n_chars_[index];
   json::array tokens, token_logprobs, top_logprobs, text_offset;

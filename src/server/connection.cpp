@@ -203,7 +203,7 @@ asio::awaitable<void> Connection::handle() {
   if (!failure) co_return;
   try {
     const ApiError error = server::api_error_of(failure);
-    if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
+    log_failure(error);
     co_await report(error);
   } catch (const boost::system::system_error&) {
     keeps_alive_ = false;
@@ -220,11 +220,7 @@ asio::awaitable<void> Connection::dispatch() {
 }
 
 asio::awaitable<void> Connection::report(const ApiError& error) {
-  if (streaming_) {
-    keeps_alive_ = false;
-    co_await send_events("data: " + json_text(error.body()) + "\n\ndata: [DONE]\n\n");
-    co_await end_events();
-  } else if (answered_) {  // a half-sent answer cannot be mended
+  if (answered_) {  // a half-sent answer cannot be mended
     keeps_alive_ = false;
   } else {
     co_await respond(error.status, error.body());
@@ -331,6 +327,13 @@ asio::awaitable<void> Connection::end_events() {
   co_await asio::async_write(stream_, last, asio::use_awaitable);
 }
 
+asio::awaitable<void> Connection::fail_events(const ApiError& error, std::string frames) {
+  log_failure(error);
+  keeps_alive_ = false;
+  co_await send_events(std::move(frames));
+  co_await end_events();
+}
+
 asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
   const bool notified = interrupted_ || co_await wakeup_->wait(timeout);
   if (interrupted_) throw Error(ErrorKind::unavailable, "server: it is stopping");
@@ -362,6 +365,10 @@ json::object Connection::take_json() {
 
 void Connection::count_answer(unsigned status) const {
   service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
+}
+
+void Connection::log_failure(const ApiError& error) const {
+  if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
 }
 
 void Connection::release_body() {

@@ -46,6 +46,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> begin_events();
   boost::asio::awaitable<void> send_events(std::string frames);
   boost::asio::awaitable<void> end_events();
+  boost::asio::awaitable<void> fail_events(const ApiError& error, std::string frames);  // which tell of it
   std::shared_ptr<Wakeup> wakeup() const { return wakeup_; }
 
   // False: the time has passed. Throws Error{unavailable} once the server gives its answers up.
@@ -64,6 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
   void count_answer(unsigned status) const;
+  void log_failure(const ApiError& error) const;
   void release_body();
 
   const Service& service_;
