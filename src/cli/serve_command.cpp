@@ -109,7 +109,8 @@ class Serve final : public Command {
                                     .bos_token = text.bos_token,
                                     .eos_token = text.eos_token,
                                     .card = std::move(card),
-                                    .directory = name_of(model_)});
+                                    .directory = name_of(model_),
+                                    .template_source = template_shown(text)});
     signals.on_first([&server] { server.stop(); });
     const bool is_v6 = server_.host.find(':') != std::string::npos;
     log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
@@ -130,6 +131,10 @@ class Serve final : public Command {
     print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
                       model_name_.empty() ? name_of(model_) : model_name_, backend.name(), format_table(report)));
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
+  }
+
+  static std::string template_shown(const TextModel& text) {
+    return int64_t(text.template_source.size()) <= server::kMaxTemplateBytes ? text.template_source : std::string();
   }
 
   // As `paro inspect --json` prints it.

@@ -38,7 +38,7 @@ std::string token_in(const json::object& config, std::string_view key) {
 }
 
 // The template's source; of several named ones the default.
-std::optional<std::string> template_source(const fs::path& model, const json::object& config) {
+std::optional<std::string> source_of_template(const fs::path& model, const json::object& config) {
   if (const auto file = model / "chat_template.jinja"; fs::exists(file)) return read_text_file(file, kMaxTextBytes);
   const json::value* value = config.if_contains("chat_template");
   if (value == nullptr) return {};
@@ -76,14 +76,14 @@ void give_back_heap() {
 
 TextModel TextModel::load(const fs::path& model, const std::optional<fs::path>& template_file) {
   const json::object config = read_tokenizer_config(model / "tokenizer_config.json");
-  TextModel text{load_tokenizer(model),
-                 {},
-                 token_in(config, "bos_token"),
-                 token_in(config, "eos_token"),
+  TextModel text{load_tokenizer(model),        {}, {}, token_in(config, "bos_token"), token_in(config, "eos_token"),
                  token_in(config, "pad_token")};
   const std::optional<std::string> source =
-      template_file ? read_text_file(*template_file, kMaxTextBytes) : template_source(model, config);
-  if (source) text.chat_template.emplace(text::ChatTemplate::parse(*source));
+      template_file ? read_text_file(*template_file, kMaxTextBytes) : source_of_template(model, config);
+  if (source) {
+    text.chat_template.emplace(text::ChatTemplate::parse(*source));
+    text.template_source = *source;
+  }
   give_back_heap();
   return text;
 }

@@ -17,6 +17,7 @@ namespace paro::cli {
 struct TextModel {
   text::Tokenizer tokenizer;
   std::optional<text::ChatTemplate> chat_template;
+  std::string template_source;
   std::string bos_token, eos_token, pad_token;  // as tokenizer_config.json names them; may be empty
 
   // tokenizer.json is required; chat_template.jinja, or the template in tokenizer_config.json, is not. `template_file`

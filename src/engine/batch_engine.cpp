@@ -258,6 +258,7 @@ void BatchEngine::compose() {
   int room = runner_.report().prefill_chunk - int(rows_.size());
   for (const SequencePtr& s : active_) {
     if (!s->in_prefill() || room == 0) continue;
+    if (!std::exchange(s->told_start, true)) s->listener->on_start(s->n_cached, s->n_prompt());
     const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
     runner_.cache().extend(s->slot, begin, end);
     const int n_exact = n_exact_of(s->request);

@@ -25,6 +25,7 @@ struct Sequence {
   int n_cached = 0;  // positions whose keys and values are written
   int n_generated = 0;
   int32_t last_token = 0;  // the newest generated, not yet run
+  bool told_start = false;
 
   Sequence(GenerationId sequence_id, GenerationRequest r, std::shared_ptr<GenerationListener> l)
       : id(sequence_id),

@@ -7,8 +7,9 @@ namespace paro::server {
 
 class ChatAnswer : public ChoicesAnswer {
  public:
-  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls, bool include_usage)
-      : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, include_usage),
+  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls,
+             const GenerationOptions& options)
+      : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, options, tokenizer),
         format_(format),
         tokenizer_(tokenizer),
         reads_calls_(reads_calls) {}
@@ -19,6 +20,7 @@ class ChatAnswer : public ChoicesAnswer {
 
  private:
   std::vector<boost::json::object> opening_choices(size_t index) override;
+  boost::json::object empty_choice(size_t index) override;
   std::vector<boost::json::object> piece_choices(size_t index, const ChoicePiece& piece) override;
   boost::json::object closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) override;
   boost::json::object whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) override;

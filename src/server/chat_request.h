@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <optional>
+#include <string>
 
 #include "server/generation_options.h"
 
@@ -17,6 +18,7 @@ struct ChatRequest {
   boost::json::array tools;                // empty: none, or tool_choice none
   boost::json::object template_variables;  // chat_template_kwargs, enable_thinking among them
   bool add_generation_prompt = true;
+  std::string prefill;  // what the answer begins with: the model's to continue, and not told again
   GenerationOptions options;
 };
 

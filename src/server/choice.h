@@ -34,6 +34,7 @@ class Choice {
   ChoicePiece finish(const GenerationEnd& end);
 
   bool stopped() const { return matcher_.found(); }  // by a stop string: the sequence is of no more use
+  std::string_view stop_string() const { return matcher_.stop(); }
   bool finished() const { return finished_; }
   int n_tokens() const { return n_tokens_; }  // that count for usage
   std::string_view finish_reason() const { return finish_reason_; }

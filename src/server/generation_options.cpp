@@ -11,7 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int kMaxChoices = 128;
 constexpr size_t kMaxStopStrings = 64;
 constexpr size_t kMaxStopBytes = 1024;
 
@@ -36,6 +35,8 @@ std::vector<std::pair<int32_t, float>> read_logit_bias(const JsonFields& fields,
   return bias;
 }
 
+}  // namespace
+
 std::vector<std::string> read_stop(const JsonFields& fields) {
   std::vector<std::string> stop;
   const json::value* value = fields.find("stop");
@@ -56,8 +57,6 @@ std::vector<std::string> read_stop(const JsonFields& fields) {
       throw invalid_field("stop", fmt::format("must have strings of 1 to {} bytes", kMaxStopBytes));
   return stop;
 }
-
-}  // namespace
 
 GenerationOptions read_generation_options(const JsonFields& fields, const SamplingOptions& defaults, int vocab_size) {
   GenerationOptions options;
@@ -87,6 +86,9 @@ GenerationOptions read_generation_options(const JsonFields& fields, const Sampli
   options.n = static_cast<int>(fields.integer("n", 1, kMaxChoices).value_or(1));
   options.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   options.stream = fields.boolean("stream").value_or(false);
+  options.return_progress = fields.boolean("return_progress").value_or(false);
+  options.timings_per_token = fields.boolean("timings_per_token").value_or(false);
+  options.verbose = fields.boolean("verbose").value_or(false);
   if (const json::object* stream_options = fields.object("stream_options"))
     options.include_usage = JsonFields(*stream_options, "stream_options.").boolean("include_usage").value_or(false);
   return options;

@@ -19,7 +19,14 @@ struct GenerationOptions {
   bool ignore_eos = false;
   bool stream = false;
   bool include_usage = false;
+  bool return_progress = false;    // a stream tells of prefill
+  bool timings_per_token = false;  // and how long everything took so far
+  bool verbose = false;            // an answer tells the prompt that the model got
 };
+
+constexpr int kMaxChoices = 128;
+
+std::vector<std::string> read_stop(const JsonFields& fields);
 
 // logprobs are read by the routes, whose fields differ. `defaults` hold where the request says nothing.
 GenerationOptions read_generation_options(const JsonFields& fields, const SamplingOptions& defaults, int vocab_size);

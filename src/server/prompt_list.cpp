@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "server/api_error.h"
 #include "server/completion_request.h"
 #include "server/prompt_tokens.h"
 

@@ -17,7 +17,7 @@ std::string chat_prompt(const ChatRequest& request, const Service& service) {
   if (!service.renderer)
     throw invalid_field("messages", "cannot be used: the model has no chat template; use /v1/completions");
   try {
-    return service.renderer->render(request);
+    return service.renderer->render(request) + request.prefill;
   } catch (const Error& error) {
     const int64_t max_context = service.model.engine.info().max_context;
     if (error.kind() == ErrorKind::context_length) throw context_exceeded("messages", max_context + 1, 1, max_context);

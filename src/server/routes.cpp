@@ -12,7 +12,11 @@ using boost::beast::http::verb;
 
 constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
+    Route{verb::post, "/chat/completions/input_tokens", true, handle_input_tokens},
     Route{verb::post, "/completions", true, handle_completions},
+    Route{verb::post, "/completion", true, handle_native_completion},
+    Route{verb::get, "/props", true, handle_props},
+    Route{verb::get, "/slots", true, handle_slots},
     Route{verb::get, "/models", true, handle_models},
     Route{verb::get, "/models/", true, handle_model},  // and its card: an id may hold slashes
     Route{verb::get, "/health", false, handle_health},

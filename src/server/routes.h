@@ -28,6 +28,9 @@ const Route& find_route(boost::beast::http::verb method, std::string_view path);
 // The handlers, each in a file with its kin.
 boost::asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_props(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_slots(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
@@ -35,6 +38,7 @@ boost::asio::awaitable<void> handle_memory(Connection& connection, const Service
 boost::asio::awaitable<void> handle_metrics(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
 
 }  // namespace paro::server

@@ -15,7 +15,7 @@ constexpr size_t kMaxTextBytes = 64 << 20;
 
 int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
-  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMetricsBytes +
+  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
 }
 

@@ -46,6 +46,9 @@ struct ServerOptions {
 // Of a model's card: as much as the plan leaves for what is written to one connection.
 constexpr int64_t kMaxCardBytes = 64 << 10;
 
+// Of a chat template that is told to clients.
+constexpr int64_t kMaxTemplateBytes = 24 << 10;
+
 // Of all series of the metrics, and what they are copied to for an answer.
 constexpr int64_t kMetricsBytes = 256 << 10;
 
@@ -61,6 +64,7 @@ struct ServedModel {
   std::string bos_token, eos_token;                   // as the template's variables
   std::string card;                                   // JSON text of the model's facts, at most kMaxCardBytes
   std::string directory = {};                         // where the model lies: its last component
+  std::string template_source = {};                   // at most kMaxTemplateBytes, else left out
 };
 
 struct Service {

@@ -12,7 +12,12 @@ std::string StopMatcher::push(std::string_view text) {
   held_ += text;
 
   size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at >= first) continue;
+    first = at;
+    stop_ = stop;
+  }
   if (first != std::string::npos) {
     found_ = true;
     held_.resize(first);

@@ -18,11 +18,13 @@ class StopMatcher {
   std::string flush();
 
   bool found() const { return found_; }
+  std::string_view stop() const { return stop_; }  // the one that was found
   bool holds_text() const { return !held_.empty(); }
 
  private:
   std::vector<std::string> stops_;
   std::string held_;
+  std::string stop_;
   bool found_ = false;
 };
 

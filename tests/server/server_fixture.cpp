@@ -38,8 +38,9 @@ ServerTest::~ServerTest() {
 }
 
 void ServerTest::start() {
-  server::ServedModel model{model_id, engine, demo_tokenizer(), has_template ? &demo_template() : nullptr, "<bos>",
-                            "<eos>",  card};
+  server::ServedModel model{
+      model_id, engine,           demo_tokenizer(), has_template ? &demo_template() : nullptr, "<bos>", "<eos>",
+      card,     "demo-directory", "{{ messages }}"};
   server_ = std::make_unique<server::Server>(options, model);
   thread_ = std::thread([this] { server_->run(); });
 }

@@ -73,8 +73,8 @@ def prepare_model(folder: Path) -> Path:
         if file.name != "generation_config.json":
             (model / file.name).symlink_to(file)
     config = json.loads((ROOT / "models/demo/generation_config.json").read_text())
-    unused = json.loads((ROOT / "models/demo/tokenizer.json").read_text())
-    config["eos_token_id"] = next(t["id"] for t in unused["added_tokens"] if t["content"].startswith("<unused"))
+    vocabulary = json.loads((ROOT / "models/demo/tokenizer.json").read_text())["model"]["vocab"]
+    config["eos_token_id"] = vocabulary["<unused0>"]
     (model / "generation_config.json").write_text(json.dumps(config))
     return model
 

@@ -1,0 +1,94 @@
+// The routes of llama.cpp's own tools: /completion, and what the server is and does, /props and /slots.
+#include <algorithm>
+#include <utility>
+
+#include "server/api_error.h"
+#include "server/completion_request.h"
+#include "server/connection.h"
+#include "server/identifiers.h"
+#include "server/native_answer.h"
+#include "server/native_options.h"
+#include "server/prompt_list.h"
+#include "server/prompt_tokens.h"
+#include "server/routes.h"
+
+namespace paro::server {
+namespace {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+struct NativeJob {
+  AnswerJob answer;
+  NativeOptions options;
+  bool is_list = false;
+};
+
+// The request's JSON and text are gone when the sequences start.
+NativeJob native_job(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
+  check_model(body, service);
+  const JsonFields fields(body);
+  const json::value* prompt = fields.find("prompt");
+  if (prompt == nullptr) throw invalid_field("prompt", "is missing");
+  NativeJob job;
+  job.options = read_native_options(body, service);
+  PromptList list = read_prompt_list(*prompt, "prompt", service);
+  const int n = job.options.generation.n;
+  if (list.prompts.size() * static_cast<size_t>(n) > kMaxPrompts)
+    throw invalid_field("n", fmt::format("times the number of prompts exceeds {}", kMaxPrompts));
+  job.is_list = list.is_list || n > 1;
+  job.answer.prompts = std::move(list.prompts);
+  job.answer.prompt_field = "prompt";
+  job.answer.ends_at_context = true;
+  job.answer.options = job.options.generation;
+  return job;
+}
+
+}  // namespace
+
+asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service) {
+  NativeJob job = native_job(connection, service);
+  NativeAnswer format(service.model.tokenizer, std::move(job.options), job.is_list,
+                      service.model.engine.info().max_context);
+  co_await answer(connection, service, std::move(job.answer), format);
+}
+
+asio::awaitable<void> handle_props(Connection& connection, const Service& service) {
+  const ModelInfo& info = service.model.engine.info();
+  json::object settings;
+  settings["n_ctx"] = info.max_context;
+  settings["params"] = generation_settings(read_native_options({}, service));
+  json::object response;
+  response["default_generation_settings"] = std::move(settings);
+  response["total_slots"] = info.max_batch;
+  response["model_alias"] = service.model.id;
+  response["model_path"] = service.model.directory;
+  response["modalities"] = {{"vision", false}, {"audio", false}};
+  response["chat_template"] = service.model.template_source;
+  response["bos_token"] = service.model.bos_token;
+  response["eos_token"] = service.model.eos_token;
+  response["build_info"] = kSystemFingerprint;
+  response["is_sleeping"] = false;
+  co_await connection.respond(200, std::move(response));
+}
+
+// A slot is room for one sequence; those at work fill the first.
+asio::awaitable<void> handle_slots(Connection& connection, const Service& service) {
+  const ModelInfo& info = service.model.engine.info();
+  const int n_active = std::min(service.model.engine.status().n_active, info.max_batch);
+  if (n_active == info.max_batch && !query_value(connection.request().target(), "fail_on_no_slot").empty())
+    throw ApiError(Error(ErrorKind::unavailable, "server: all {} slots are taken", info.max_batch));
+  json::array slots;
+  for (int i = 0; i < info.max_batch; ++i) {
+    json::object slot;
+    slot["id"] = i;
+    slot["n_ctx"] = info.max_context;
+    slot["speculative"] = false;
+    slot["is_processing"] = i < n_active;
+    slots.emplace_back(std::move(slot));
+  }
+  co_await connection.respond(200, std::move(slots));
+}
+
+}  // namespace paro::server
