@@ -84,9 +84,9 @@ class Answer {
     const int64_t left = max_context - n_prompt;
     if (left < 1) throw context_exceeded(job_.prompt_field, n_prompt, 1, max_context);
     const int64_t wanted = job_.options.max_tokens.value_or(static_cast<int>(left));
-    if (wanted > left && job_.ends_at_context) return static_cast<int>(left);
-    if (wanted > left) throw context_exceeded(job_.options.max_tokens_field, n_prompt, wanted, max_context);
-    return static_cast<int>(wanted);
+    if (wanted > left && !job_.options.clips_max_tokens)
+      throw context_exceeded(job_.options.max_tokens_field, n_prompt, wanted, max_context);
+    return static_cast<int>(std::min(wanted, left));
   }
 
   asio::awaitable<void> send_frames() {

@@ -58,7 +58,6 @@ class AnswerFormat {
 struct AnswerJob {
   std::vector<std::vector<int32_t>> prompts;
   std::string_view prompt_field;  // for messages about its length
-  bool ends_at_context = false;   // a max_tokens beyond the context means what the context leaves
   GenerationOptions options;
 };
 

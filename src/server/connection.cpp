@@ -44,7 +44,9 @@ void set_common_fields(http::response<Body>& response, bool keeps_alive, const H
   response.set(http::field::server, "paro");
   response.set(http::field::access_control_allow_origin, "*");
   response.keep_alive(keeps_alive);
-  if (response.result() == http::status::service_unavailable) response.set(http::field::retry_after, "1");
+  if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
+  if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
+    response.set(http::field::retry_after, "1");
   if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
   if (request.method() == http::verb::options) {
     response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, OPTIONS");
@@ -146,11 +148,7 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     co_return Reading::complete;
   }
 
-  if (parser.is_header_done()) {
-    request_.method_string(parser.get().method_string());
-    request_.version(parser.get().version());
-    request_.target(parser.get().target());
-  }
+  request_.base() = parser.get().base();        // as far as it was read
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
@@ -223,7 +221,10 @@ asio::awaitable<void> Connection::report(const ApiError& error) {
   if (answered_) {  // a half-sent answer cannot be mended
     keeps_alive_ = false;
   } else {
-    co_await respond(error.status, error.body());
+    const Route* route = route_at(route_path(std::string_view(request_.target())));
+    const bool is_anthropic = names_anthropic_version(request_) || (route && route->dialect == Dialect::anthropic);
+    ErrorAnswer answer = error_answer(error, is_anthropic ? Dialect::anthropic : Dialect::openai);
+    co_await respond(answer.status, std::move(answer.body));
   }
 }
 

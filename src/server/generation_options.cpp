@@ -37,24 +37,24 @@ std::vector<std::pair<int32_t, float>> read_logit_bias(const JsonFields& fields,
 
 }  // namespace
 
-std::vector<std::string> read_stop(const JsonFields& fields) {
+std::vector<std::string> read_stop_strings(const JsonFields& fields, std::string_view name) {
   std::vector<std::string> stop;
-  const json::value* value = fields.find("stop");
+  const json::value* value = fields.find(name);
   if (value == nullptr) return stop;
   if (const json::string* text = value->if_string()) {
     stop.emplace_back(*text);
   } else if (const json::array* list = value->if_array()) {
     for (const json::value& element : *list) {
-      if (!element.is_string()) throw invalid_field("stop", "must be a string or a list of strings");
+      if (!element.is_string()) throw invalid_field(name, "must be a string or a list of strings");
       stop.emplace_back(element.get_string());
     }
   } else {
-    throw invalid_field("stop", "must be a string or a list of strings");
+    throw invalid_field(name, "must be a string or a list of strings");
   }
-  if (stop.size() > kMaxStopStrings) throw invalid_field("stop", fmt::format("has more than {}", kMaxStopStrings));
+  if (stop.size() > kMaxStopStrings) throw invalid_field(name, fmt::format("has more than {}", kMaxStopStrings));
   for (const std::string& text : stop)
     if (text.empty() || text.size() > kMaxStopBytes)
-      throw invalid_field("stop", fmt::format("must have strings of 1 to {} bytes", kMaxStopBytes));
+      throw invalid_field(name, fmt::format("must have strings of 1 to {} bytes", kMaxStopBytes));
   return stop;
 }
 
@@ -82,7 +82,7 @@ GenerationOptions read_generation_options(const JsonFields& fields, const Sampli
       options.max_tokens_field = name;
     }
   }
-  options.stop = read_stop(fields);
+  options.stop = read_stop_strings(fields, "stop");
   options.n = static_cast<int>(fields.integer("n", 1, kMaxChoices).value_or(1));
   options.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   options.stream = fields.boolean("stream").value_or(false);

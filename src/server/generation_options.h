@@ -14,6 +14,7 @@ struct GenerationOptions {
   SamplingOptions sampling;
   std::optional<int> max_tokens;  // else what the context leaves
   std::string max_tokens_field = "max_tokens";
+  bool clips_max_tokens = false;  // to what the context leaves, beyond which it is an error otherwise
   std::vector<std::string> stop;
   int n = 1;
   bool ignore_eos = false;
@@ -25,8 +26,8 @@ struct GenerationOptions {
 };
 
 constexpr int kMaxChoices = 128;
-
-std::vector<std::string> read_stop(const JsonFields& fields);
+// A string, or a list of strings. Throws ApiError 400.
+std::vector<std::string> read_stop_strings(const JsonFields& fields, std::string_view name);
 
 // logprobs are read by the routes, whose fields differ. `defaults` hold where the request says nothing.
 GenerationOptions read_generation_options(const JsonFields& fields, const SamplingOptions& defaults, int vocab_size);

@@ -40,7 +40,6 @@ NativeJob native_job(Connection& connection, const Service& service) {
   job.is_list = list.is_list || n > 1;
   job.answer.prompts = std::move(list.prompts);
   job.answer.prompt_field = "prompt";
-  job.answer.ends_at_context = true;
   job.answer.options = job.options.generation;
   return job;
 }

@@ -1,5 +1,8 @@
 // The routes that tell about the server: /models and the card of the one, /health, /memory.
+#include <fmt/chrono.h>
+
 #include <algorithm>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -29,9 +32,38 @@ json::object model_object(const Service& service) {
   return model;
 }
 
+// As Anthropic's clients read it.
+json::object anthropic_model(const Service& service) {
+  const ModelInfo& info = service.model.engine.info();
+  json::object model;
+  model["type"] = "model";
+  model["id"] = service.model.id;
+  model["display_name"] = service.model.id;
+  model["created_at"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(service.started_at)));
+  model["lifecycle"] = "active";
+  model["max_input_tokens"] = info.max_context;
+  model["max_tokens"] = info.max_context;
+  return model;
+}
+
+json::object anthropic_models(const Service& service) {
+  json::array models;
+  models.emplace_back(anthropic_model(service));
+  json::object list;
+  list["data"] = std::move(models);
+  list["has_more"] = false;
+  list["first_id"] = service.model.id;
+  list["last_id"] = service.model.id;
+  return list;
+}
+
 }  // namespace
 
 asio::awaitable<void> handle_models(Connection& connection, const Service& service) {
+  if (names_anthropic_version(connection.request())) {
+    co_await connection.respond(200, anthropic_models(service));
+    co_return;
+  }
   json::object response;
   response["object"] = "list";
   json::array models;
@@ -56,7 +88,8 @@ asio::awaitable<void> handle_model(Connection& connection, const Service& servic
   if (wants_card) {
     co_await connection.respond_text(200, service.model.card);
   } else {
-    co_await connection.respond(200, model_object(service));
+    co_await connection.respond(
+        200, names_anthropic_version(connection.request()) ? anthropic_model(service) : model_object(service));
   }
 }
 

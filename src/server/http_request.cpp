@@ -108,6 +108,8 @@ bool has_key(const HttpHeader& header, const std::vector<std::string>& keys) {
   return known;
 }
 
+bool names_anthropic_version(const HttpHeader& header) { return header.count("anthropic-version") > 0; }
+
 bool expects_continue(const HttpHeader& header) {
   return header.version() >= 11 && beast::iequals(header[http::field::expect], "100-continue");
 }

@@ -35,6 +35,9 @@ void check_content_type(const HttpHeader& header);
 // Whether Authorization: Bearer or X-Api-Key has one of the keys. Takes the same time for every key of one length.
 bool has_key(const HttpHeader& header, const std::vector<std::string>& keys);
 
+// Of the API that the client's headers speak.
+bool names_anthropic_version(const HttpHeader& header);
+
 bool expects_continue(const HttpHeader& header);
 
 }  // namespace paro::server

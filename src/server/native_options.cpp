@@ -216,7 +216,8 @@ NativeOptions read_native_options(const json::object& body, const Service& servi
   }
   for (const std::string_view name : {"n", "n_cmpl"})
     if (const auto n = fields.integer(name, 1, kMaxChoices)) generation.n = static_cast<int>(*n);
-  generation.stop = read_stop(fields);
+  generation.clips_max_tokens = true;
+  generation.stop = read_stop_strings(fields, "stop");
   generation.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   generation.stream = fields.boolean("stream").value_or(false);
   generation.timings_per_token = fields.boolean("timings_per_token").value_or(false);

@@ -17,6 +17,8 @@ constexpr std::array kRoutes{
     Route{verb::post, "/completion", true, handle_native_completion},
     Route{verb::get, "/props", true, handle_props},
     Route{verb::get, "/slots", true, handle_slots},
+    Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
+    Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},
     Route{verb::get, "/models", true, handle_models},
     Route{verb::get, "/models/", true, handle_model},  // and its card: an id may hold slashes
     Route{verb::get, "/health", false, handle_health},

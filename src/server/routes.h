@@ -5,6 +5,8 @@
 #include <boost/beast/http/verb.hpp>
 #include <string_view>
 
+#include "server/error_dialect.h"
+
 namespace paro::server {
 
 class Connection;
@@ -17,6 +19,7 @@ struct Route {
   std::string_view path;  // one that ends with / has a name after it
   bool needs_key;
   Handler handler;
+  Dialect dialect = Dialect::openai;  // of its errors
 };
 
 const Route* route_at(std::string_view path);  // nullptr: there is none
@@ -31,6 +34,8 @@ boost::asio::awaitable<void> handle_completions(Connection& connection, const Se
 boost::asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_props(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_slots(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);

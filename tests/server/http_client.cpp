@@ -26,6 +26,18 @@ std::vector<std::string> HttpAnswer::events() const {
   return found;
 }
 
+std::vector<NamedEvent> HttpAnswer::named_events() const {
+  std::vector<NamedEvent> found;
+  for (size_t at = 0; at < body.size();) {
+    const size_t data = body.find("\ndata: ", at), end = body.find("\n\n", at);
+    if (body.compare(at, 7, "event: ") != 0 || data > end || end == std::string::npos)
+      throw std::runtime_error("not an event with a name: " + body.substr(at));
+    found.push_back({body.substr(at + 7, data - at - 7), body.substr(data + 7, end - data - 7)});
+    at = end + 2;
+  }
+  return found;
+}
+
 std::vector<boost::json::value> HttpAnswer::chunks() const {
   std::vector<std::string> found = events();
   if (found.empty() || found.back() != "[DONE]")

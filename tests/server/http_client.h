@@ -15,14 +15,19 @@ namespace paro {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+struct NamedEvent {
+  std::string name, data;
+};
+
 struct HttpAnswer {
   unsigned status = 0;
   std::string body;
   boost::beast::http::fields fields;
   bool keeps_alive = false;
 
-  boost::json::value json() const;                 // of the body
-  std::vector<std::string> events() const;         // data of each server-sent event
+  boost::json::value json() const;          // of the body
+  std::vector<std::string> events() const;  // data of each server-sent event
+  std::vector<NamedEvent> named_events() const;
   std::vector<boost::json::value> chunks() const;  // the events but for a last [DONE], which must be there
 };
 
