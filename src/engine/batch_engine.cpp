@@ -91,6 +91,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
            .vocab_size = runner_.spec().vocab_size,
+           .hidden_size = runner_.spec().hidden_size,
            .max_context = runner_.report().max_context,
            .max_batch = runner_.report().max_batch,
            .stop_tokens = defaults_.stop_tokens,
@@ -103,6 +104,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
 
 void BatchEngine::check(const GenerationRequest& request) const {
   const int n_prompt = int(request.prompt.size());
+  if (request.pooling != Pooling::none) throw Error(ErrorKind::request, "this engine gives no embeddings");
   if (n_prompt == 0) throw Error(ErrorKind::request, "the prompt has no tokens, expected at least one");
   for (const int32_t id : request.prompt) {
     if (id >= 0 && id < info_.vocab_size) continue;

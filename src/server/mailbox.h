@@ -19,9 +19,13 @@ struct PrefillProgress {
   int n_cached = 0;
 };
 
+struct Embedding {
+  std::vector<float> hidden;  // [hidden_size]
+};
+
 struct SequenceEvent {
   size_t sequence = 0;
-  std::variant<PrefillProgress, SampledToken, GenerationEnd> what;
+  std::variant<PrefillProgress, SampledToken, Embedding, GenerationEnd> what;
   std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
 };
 

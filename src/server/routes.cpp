@@ -15,6 +15,8 @@ constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions/input_tokens", true, handle_input_tokens},
     Route{verb::post, "/completions", true, handle_completions},
     Route{verb::post, "/completion", true, handle_native_completion},
+    Route{verb::post, "/embeddings", true, handle_embeddings},
+    Route{verb::post, "/embedding", true, handle_native_embedding},
     Route{verb::get, "/props", true, handle_props},
     Route{verb::get, "/slots", true, handle_slots},
     Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},

@@ -32,6 +32,8 @@ const Route& find_route(boost::beast::http::verb method, std::string_view path);
 boost::asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_embeddings(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_native_embedding(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_props(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_slots(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);

@@ -26,6 +26,9 @@ class Sequences::Listener : public GenerationListener {
     meter_.on_token();
     mailbox_->put({.sequence = sequence_, .what = token});
   }
+  void on_embedding(std::span<const float> hidden) override {
+    mailbox_->put({.sequence = sequence_, .what = Embedding{{hidden.begin(), hidden.end()}}});
+  }
   void on_end(const GenerationEnd& end) override {
     meter_.on_end(end);
     mailbox_->put({.sequence = sequence_, .what = end});

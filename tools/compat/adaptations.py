@@ -43,3 +43,6 @@ NOT_RUN = {
     "test_vision_api.py": "text only",
     "test_rerank.py": "no reranking models",
 }
+
+# Why a test that is run does not pass: of a function, or of a whole file.
+REASONS: dict[str, str] = {}

@@ -17,6 +17,7 @@ from typing import Any
 import model_facts
 import pytest
 import utils  # of the tests
+from paro_facts import FACTS, MODEL_WORDS
 
 MAX_CONTEXT = 4096  # of the demo model
 MODEL_NAME = "demo"  # that /props names as model_path
@@ -92,8 +93,8 @@ def body_for_paro(server: utils.ServerProcess, path: str, data: Any) -> Any:
     if path.endswith(GENERATING_PATHS):
         if server.debug:
             data.setdefault("verbose", True)
-        if server.reasoning == "off":
-            data.setdefault("chat_template_kwargs", {"enable_thinking": False})
+        if server.reasoning is not None:
+            data.setdefault("chat_template_kwargs", {"enable_thinking": server.reasoning != "off"})
     return data
 
 
@@ -113,30 +114,6 @@ utils.n_chat_tokens = model_facts.n_chat_tokens
 utils.MODEL_NAME = MODEL_NAME
 
 
-def chat_messages(p: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"role": "system", "content": p["system_prompt"]}, {"role": "user", "content": p["user_prompt"]}]
-
-
-# Parameters of tests that tell what another model makes of a prompt.
-MODEL_FACTS: dict[str, dict[str, Any]] = {
-    "test_completion": {"n_prompt": lambda p: model_facts.n_tokens(p["prompt"])},
-    "test_completion_stream": {"n_prompt": lambda p: model_facts.n_tokens(p["prompt"])},
-    "test_chat_completion": {
-        "n_prompt": lambda p: model_facts.n_chat_tokens(chat_messages(p), p["chat_template"]),
-    },
-    "test_chat_completion_stream": {"n_prompt": lambda p: model_facts.n_chat_tokens(chat_messages(p))},
-    "test_embedding_usage_single": {"n_tokens": lambda p: model_facts.n_tokens(p["content"])},
-    "test_ctx_shift_disabled_short_prompt": {
-        "n_token_output": lambda p: p["n_predict"] if p["n_predict"] > 0 else 256 - model_facts.n_tokens("Hi how are you"),
-    },
-}
-
-# Patterns that expect words of another model's stories: any text will do.
-MODEL_WORDS = (
-    "(Aside|she|felter|alonger)+", "(Suddenly)+", "(Suddenly)+|\\{ \" Sarax.", "(Whiskers|Flana)+", "(going|bed)+",
-    "(Jack|said)+", "(little|girl)+", "(princesses|everyone|kids|Anna|forest)+", "But she couldn't", "Whillicter", "^ blue",
-    "(\\{|John)+",
-)
 match_regex = utils.match_regex
 utils.match_regex = lambda regex, text: isinstance(text, str) if regex in MODEL_WORDS else match_regex(regex, text)
 
@@ -146,7 +123,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
         if not hasattr(item, "callspec"):
             continue
         params = item.callspec.params
-        for name, fact in MODEL_FACTS.get(item.originalname, {}).items():
+        for name, fact in FACTS.get(item.originalname, {}).items():
             params[name] = fact(params)
 
 
