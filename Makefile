@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory count-instructions format \
-        check-format tidy fuzz venv packages clean
+.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory contract \
+        count-instructions format check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make soak          load servers of small budgets, and hold them to their plans (MINUTES=30, 4 GB; QUICK=1)"
+	@echo "make contract      hold the server to its OpenAPI document (EXAMPLES=20000, SEED=)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
 	@echo "make format        rewrite the sources as .clang-format says; check-format only looks"
@@ -98,6 +99,17 @@ soak: build
 $(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
 	python3 -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# schemathesis asks the server what its OpenAPI document allows and what it does not. SEED=N repeats a run.
+contract: PRESET = release
+contract: build build/contract/venv/.installed
+	build/contract/venv/bin/python tools/contract/check_contract.py build/release/paro \
+	  --examples $(or $(EXAMPLES),20000) $(if $(SEED),--seed $(SEED))
+
+build/contract/venv/.installed: tools/contract/requirements.txt | packages
+	python3 -m venv build/contract/venv
+	build/contract/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 count-instructions: packages

@@ -5,6 +5,7 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/report_json.h"
+#include "cli/server_limits.h"
 #include "cli/serving_options.h"
 #include "cli/text_model.h"
 #include "engine/memory_plan.h"
@@ -17,13 +18,16 @@ class Plan final : public Command {
   void add_flags(CLI::App& app) override {
     app.add_option("MODEL", model_, "Directory in Hugging Face layout, or a config.json alone")->required();
     app.add_flag("--json", json_, "Print the plan as JSON");
+    limits_.add_to(app);
     common_.add_to(app);
   }
 
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
-    options = serving_options(options, text_memory(model_));
+    server::ServerOptions server;
+    limits_.apply_to(server);
+    options = serving_options(options, text_memory(model_), server, limits_.max_queue());
     const auto backend = common_.make_backend();
     const MemoryReport report = plan_memory(options, files.config, files.weights(), *backend).report;
     if (json_) {
@@ -38,6 +42,7 @@ class Plan final : public Command {
  private:
   std::filesystem::path model_;
   bool json_ = false;
+  ServerLimits limits_;
   CommonOptions common_;
 };
 

@@ -18,11 +18,13 @@
 #include "cli/model_files.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
+#include "cli/server_limits.h"
 #include "cli/serving_options.h"
 #include "cli/stop_signals.h"
 #include "cli/text_model.h"
 #include "engine/batch_engine.h"
 #include "engine/memory_plan.h"
+#include "server/cors.h"
 #include "server/server.h"
 
 namespace paro::cli {
@@ -72,10 +74,18 @@ class Serve final : public Command {
         ->take_all()
         ->allow_extra_args(false);
     app.add_option("--api-key-file", api_key_file_, "File of further keys, one a line; # begins a comment line");
+    app.add_option(
+           "--cors-origin", cors_origins_,
+           "Origin whose pages may use the server from a browser: scheme://host[:port], * for any, or none; may "
+           "be given several times")
+        ->take_all()
+        ->allow_extra_args(false)
+        ->capture_default_str();
     app.add_option("--grace", grace_s_, "Seconds that answers get to finish when the server stops")
         ->check(CLI::Range(0, 86400))
         ->capture_default_str();
     sampling_.add_server_to(app);
+    limits_.add_to(app);
     common_.add_to(app);
   }
 
@@ -87,11 +97,13 @@ class Serve final : public Command {
     if (api_key_file_) {
       for (std::string& key : read_api_keys(*api_key_file_)) server_.api_keys.push_back(std::move(key));
     }
+    server_.cors_origins = server::parse_origins(cors_origins_);
+    limits_.apply_to(server_);
     check_model_directory(model_);
     EngineOptions options = common_.engine_options(model_);
     check_address(server_.host, server_.port);
     const TextModel text = TextModel::load(model_, template_file_);
-    options = serving_options(options, text.memory(), server_);
+    options = serving_options(options, text.memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
     std::string card = card_of(text);
@@ -152,7 +164,9 @@ class Serve final : public Command {
   std::optional<fs::path> api_key_file_, template_file_;
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
+  std::vector<std::string> cors_origins_ = server_.cors_origins;
   SamplingFlags sampling_;
+  ServerLimits limits_;
   CommonOptions common_;
 };
 

@@ -4,9 +4,9 @@
 
 namespace paro::cli {
 
-EngineOptions serving_options(EngineOptions options, std::vector<MemoryClass> text,
-                              const server::ServerOptions& server) {
-  options.max_queue = EngineOptions().max_queue;
+EngineOptions serving_options(EngineOptions options, std::vector<MemoryClass> text, const server::ServerOptions& server,
+                              int max_queue) {
+  options.max_queue = max_queue;
   options.other_memory = std::move(text);
   options.other_memory.push_back({"server buffers", server::planned_bytes(server), 0});
   return options;

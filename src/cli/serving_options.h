@@ -11,6 +11,6 @@ namespace paro::cli {
 // `options` with the server's queue and with what it holds beside the model. `text`: what TextModel::memory() or
 // text_memory() tell.
 EngineOptions serving_options(EngineOptions options, std::vector<MemoryClass> text,
-                              const server::ServerOptions& server = {});
+                              const server::ServerOptions& server = {}, int max_queue = EngineOptions().max_queue);
 
 }  // namespace paro::cli

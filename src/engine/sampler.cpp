@@ -62,7 +62,7 @@ void check_sampling(const SamplingOptions& o, int vocab_size) {
   check("top_k", o.top_k, 0, 1 << 30);
   check("top_p", o.top_p, 0, 1);
   check("min_p", o.min_p, 0, 1);
-  check("repetition_penalty", o.repetition_penalty, 0.01, 100);
+  check("repetition_penalty", o.repetition_penalty, 0.01f, 100);  // as float, so that the least is allowed
   check("presence_penalty", o.presence_penalty, -100, 100);
   check("frequency_penalty", o.frequency_penalty, -100, 100);
   check("penalty_window", o.penalty_window.value_or(0), 0, 1 << 30);

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "server/cors.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
 #include "server/metrics.h"
@@ -39,21 +40,21 @@ bool is_json_failure(const boost::system::system_error& error) {
   return error.code().category() == make_error_code(json::error::syntax).category();
 }
 
+std::string_view methods_at(const HttpRequest& request) {
+  const Route* route = route_at(route_path(std::string_view(request.target())));
+  return route != nullptr ? allowed_methods(*route) : "GET, HEAD, POST, OPTIONS";
+}
+
 template <typename Body>
-void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request) {
+void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request,
+                       const ServerOptions& options) {
   response.set(http::field::server, "paro");
-  response.set(http::field::access_control_allow_origin, "*");
+  set_cors_fields(response, request, options.cors_origins, methods_at(request));
   response.keep_alive(keeps_alive);
   if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
   if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
     response.set(http::field::retry_after, "1");
   if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
-  if (request.method() == http::verb::options) {
-    response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, OPTIONS");
-    const auto headers = request[http::field::access_control_request_headers];
-    response.set(http::field::access_control_allow_headers, headers.empty() ? "*" : headers);
-    response.set(http::field::access_control_max_age, "86400");
-  }
 }
 
 }  // namespace
@@ -174,6 +175,7 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
 // What can be refused before the body is read.
 void Connection::check_header(const HttpHeader& header) const {
   if (header.method() == http::verb::options) return;
+  check_origin(header, service_.options.cors_origins);
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
   const std::vector<std::string>& keys = service_.options.api_keys;
   const Route* found = route_at(path);
@@ -267,7 +269,7 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   response.body() = std::move(body);
   response.prepare_payload();
   release_body();
@@ -285,7 +287,7 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
 asio::awaitable<void> Connection::respond_empty(unsigned status) {
   http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   count_answer(status);
   answered_ = true;
   stream_.expires_after(service_.options.write_timeout);
@@ -300,7 +302,7 @@ asio::awaitable<void> Connection::begin_events() {
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
   const bool chunked = request_.version() >= 11;
   if (!chunked || draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_);
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   release_body();

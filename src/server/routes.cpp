@@ -26,6 +26,7 @@ constexpr std::array kRoutes{
     Route{verb::get, "/health", false, handle_health},
     Route{verb::get, "/memory", true, handle_memory},
     Route{verb::get, "/metrics", true, handle_metrics},
+    Route{verb::get, "/openapi.json", false, handle_openapi},
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},
@@ -37,6 +38,8 @@ bool matches(const Route& route, std::string_view path) {
 }
 
 }  // namespace
+
+std::span<const Route> all_routes() { return kRoutes; }
 
 const Route* route_at(std::string_view path) {
   const auto route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& r) { return matches(r, path); });

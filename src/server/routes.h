@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/http/verb.hpp>
+#include <span>
 #include <string_view>
 
 #include "server/error_dialect.h"
@@ -22,6 +23,7 @@ struct Route {
   Dialect dialect = Dialect::openai;  // of its errors
 };
 
+std::span<const Route> all_routes();
 const Route* route_at(std::string_view path);  // nullptr: there is none
 std::string_view allowed_methods(const Route& route);
 
@@ -43,6 +45,7 @@ boost::asio::awaitable<void> handle_model(Connection& connection, const Service&
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_memory(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_metrics(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_openapi(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service);

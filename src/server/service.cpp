@@ -15,7 +15,9 @@ constexpr size_t kMaxTextBytes = 64 << 20;
 
 int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
+  constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
+         options.n_threads * kThreadBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
 }
 

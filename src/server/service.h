@@ -21,8 +21,9 @@ class Metrics;
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 8000;                    // 0: any free one
-  std::vector<std::string> api_keys;  // empty: none is asked for
+  int port = 8000;                                // 0: any free one
+  std::vector<std::string> api_keys;              // empty: none is asked for
+  std::vector<std::string> cors_origins = {"*"};  // as parse_origins() makes them; empty: none but the server's own
 
   // Over the model's own defaults, under what a request says.
   std::optional<float> temperature, top_p;

@@ -250,6 +250,7 @@ TEST(Sampler, OptionsOutOfRangeAreNamed) {
     return "";
   };
   EXPECT_EQ(message({}), "");
+  EXPECT_EQ(message({.repetition_penalty = 0.01f}), "");  // the least that requests may say
   EXPECT_NE(message({.temperature = -1}).find("temperature"), std::string::npos);
   EXPECT_NE(message({.temperature = NAN}).find("temperature"), std::string::npos);
   EXPECT_NE(message({.top_p = 1.5f}).find("top_p"), std::string::npos);

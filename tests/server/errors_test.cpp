@@ -280,8 +280,9 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo80MiBACardAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}), (int64_t{80} << 20) + server::kMaxCardBytes + server::kMetricsBytes);
+TEST(ServerOptions, PlanComesTo80MiBStacksACardAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}),
+            (int64_t{80} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
 }
 
 TEST_F(Errors, WhatATemplateCannotReadIs400) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds llama-bench and llama-batched-bench of llama.cpp for this processor, from the source distribution of
+# Builds llama-bench, llama-batched-bench and llama-server of llama.cpp for this processor, from the source distribution of
 # llama-cpp-python on PyPI that llama-cpp-python.txt pins.
 # usage: tools/peers/build_llama_cpp.sh DIRECTORY      needs a Python with pip: PYTHON=python3
 set -euo pipefail
@@ -20,6 +20,6 @@ matches || { echo "$archive is not what $requirement names" >&2; exit 1; }
 [[ -f $source/CMakeLists.txt ]] || tar -xzf "$archive"
 
 cmake -S "$source" -B "$source/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF \
-  -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF >cmake.log
-cmake --build "$source/build" -j "${JOBS:-$(nproc)}" --target llama-bench llama-batched-bench
+  -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=ON >cmake.log
+cmake --build "$source/build" -j "${JOBS:-$(nproc)}" --target llama-bench llama-batched-bench llama-server
 ln -sfn "$source/build/bin" bin

@@ -109,9 +109,10 @@ void awq_two_words_codes(const std::byte* words, uint8_t* codes) {
 #endif
 }
 
-void pack_awq_codes(const std::byte* codes, int64_t stride, int64_t n_rows, int group_size, std::byte* first,
-                    std::byte* second) {
-  for (int k = 0; k < group_size; k += 8, codes += 8 * stride, first += 64) {
+void pack_awq_codes(const std::byte* codes, int64_t stride, int64_t n_rows, int group_size, const std::byte* ahead,
+                    std::byte* first, std::byte* second) {
+  for (int k = 0; k < group_size; k += 8, codes += 8 * stride, ahead += stride, first += 64) {
+    for (int i = 0; i < kAheadBytes; i += 64) __builtin_prefetch(ahead + i);
 #if defined(__SSE2__)
     if (n_rows == 32) {
       awq_lines(codes, stride, first, second + k * 8);

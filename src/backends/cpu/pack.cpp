@@ -44,8 +44,11 @@ void pack_int4(const Kernels& kernels, const MatrixSpec& spec, const MatrixPiece
   PARO_CHECK(piece.row_begin % kBlockRows == 0 && piece.col_begin % spec.group_size == 0 &&
              piece.n_cols % spec.group_size == 0);
   PARO_CHECK(piece.row_begin + piece.n_rows <= spec.out && piece.col_begin + piece.n_cols <= spec.in);
-  // A group of so many rows is read while its lines are in cache, and written as runs of whole tiles.
-  constexpr int64_t kRowsAtATime = 256;
+  // A group of so many rows is read while its lines are in cache, and written as runs of whole tiles. Of AWQ codes,
+  // those of the next so many rows, perhaps of the next group, are fetched meanwhile.
+  constexpr int64_t kRowsAtATime = 2 * kAheadBytes;
+  constexpr int64_t kRowsOfStep = 2 * kBlockRows;
+  const int64_t lines_of_step = spec.group_size * kRowsOfStep / kRowsAtATime;
   for (int64_t group = 0; group < piece.n_cols / spec.group_size; ++group) {
     for (int64_t chunk = 0; chunk < piece.n_rows; chunk += kRowsAtATime) {
       const int64_t chunk_end = std::min(chunk + kRowsAtATime, piece.n_rows);
@@ -54,13 +57,16 @@ void pack_int4(const Kernels& kernels, const MatrixSpec& spec, const MatrixPiece
                (piece.col_begin / spec.group_size + group) * layout.tile_bytes;
       };
       const int64_t col = group * spec.group_size;
-      for (int64_t row = chunk; row < chunk_end; row += 2 * kBlockRows) {
-        const int64_t n_rows = std::min<int64_t>(2 * kBlockRows, chunk_end - row);
+      const bool ends_group = chunk_end == piece.n_rows;
+      const std::byte* ahead = piece.codes + (ends_group ? col + spec.group_size : col) * piece.codes_stride +
+                               (ends_group ? 0 : chunk_end / 2);
+      for (int64_t row = chunk; row < chunk_end; row += kRowsOfStep, ahead += lines_of_step * piece.codes_stride) {
+        const int64_t n_rows = std::min(kRowsOfStep, chunk_end - row);
         // Never read where there is one block only.
         std::byte* const second = n_rows > kBlockRows ? tile(row + kBlockRows) : nullptr;
         if (spec.stored == StoredFormat::int4_awq) {
           pack_awq_codes(piece.codes + col * piece.codes_stride + row / 2, piece.codes_stride, n_rows, spec.group_size,
-                         tile(row), second);
+                         ahead, tile(row), second);
         } else {
           for (int64_t i = 0; i < n_rows; i += kBlockRows) {
             pack_native_codes(piece.codes + (row + i) / 4 * piece.codes_stride + col * 2, piece.codes_stride,

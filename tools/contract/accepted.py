@@ -1,0 +1,37 @@
+"""A check for schemathesis: what the schemas allow is answered, but for reasons that no schema can state."""
+from __future__ import annotations
+
+import json
+import re
+
+import schemathesis
+from schemathesis import Case, CheckContext, Response
+
+CODES_OF_SIZE = {"context_length_exceeded", "memory_plan_exceeded", "request_too_large"}
+
+# Fields that depend on the model or on each other.
+REASONS = [
+    re.compile(reason) for reason in (
+        r"request: (tokens|prompt) must have token ids from 0 to \d+",
+        r"request: logit_bias has the key '\d+', must be token ids below \d+",
+        r"request: prompt is empty",  # its text has no tokens
+        r"request: n times the number of prompts exceeds \d+",
+        r"request: best_of must equal n",
+        r"request: stop must have strings of 1 to 1024 bytes",
+        r"request: chat template",  # written for other messages than these
+    )
+]
+
+
+@schemathesis.check
+def accepted(_: CheckContext, response: Response, case: Case) -> None:
+    if not case.meta or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code == 400:
+        error = json.loads(response.content)["error"]
+        if error["code"] not in CODES_OF_SIZE and not any(reason.match(error["message"]) for reason in REASONS):
+            raise AssertionError(f"a valid request is refused: {error['message']}")
+    elif response.status_code not in {200, 404}:  # 404: another model
+        raise AssertionError(f"a valid request is answered with {response.status_code}")
+    if b'\ndata: {"error"' in b"\n" + response.content:
+        raise AssertionError(f"a stream fails: {response.content[-1000:]!r}")
