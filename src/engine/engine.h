@@ -17,17 +17,17 @@
 
 namespace paro {
 
-// How the hidden states of a prompt become one vector.
-enum class Pooling { none, mean, last };
+// What one vector is made of the final hidden states of a prompt: their mean, or the last one.
+enum class Pooling : uint8_t { none, mean, last };
 
 struct GenerationRequest {
   std::vector<int32_t> prompt;
-  int max_tokens = 0;  // at least 1
+  int max_tokens = 0;  // at least 1; without meaning where a prompt is pooled
   SamplingOptions sampling;
   std::vector<int32_t> stop_tokens;  // end the sequence and are not delivered; the model's own are not implied
   std::shared_ptr<TokenConstraint> constraint;  // none: any token may follow any other. This sequence's alone
   int priority = 0;                             // larger first
-  Pooling pooling = Pooling::none;  // else the prompt alone is run: no token is drawn, max_tokens is ignored
+  Pooling pooling = Pooling::none;              // else the prompt alone is run, and no token is drawn
 };
 
 enum class FinishReason { stop, length, cancelled, failed };
@@ -49,7 +49,7 @@ class GenerationListener {
   virtual void on_start(int /*n_cached_tokens*/, int /*n_prompt_tokens*/) {}  // of prefill; once
   virtual void on_prefill(int /*n_done*/, int /*n_prompt_tokens*/) {}
   virtual void on_token(const SampledToken& token) = 0;
-  virtual void on_embedding(std::span<const float> /*hidden*/) {}  // [hidden_size], before on_end; with pooling
+  virtual void on_embedding(std::span<const float> /*hidden*/) {}  // [hidden_size], once, where it was asked for
   virtual void on_end(const GenerationEnd& end) = 0;  // once, last
 };
 
@@ -60,7 +60,7 @@ struct ModelInfo {
   std::string architecture;  // "gemma4_text"
   std::string backend;       // "cpu (avx512vnni, 2 threads)"
   int vocab_size = 0;
-  int hidden_size = 0;
+  int hidden_size = 0;  // elements of an embedding
   int max_context = 0;  // tokens of prompt and answer together
   int max_batch = 0;
   std::vector<int32_t> stop_tokens;  // eos ids of generation_config.json, else of config.json

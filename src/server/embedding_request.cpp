@@ -53,8 +53,8 @@ EmbeddingRequest read_embedding_request(const json::object& body, const Service&
   if (format != "float" && format != "base64") throw invalid_field("encoding_format", "must be float or base64");
   request.as_base64 = format == "base64";
   if (const auto n = fields.integer("dimensions", 1, 1 << 30); n && *n != info.hidden_size)
-    throw invalid_field("dimensions", fmt::format("is {}, must be {}: this model's vectors are not cut", *n,
-                                                  info.hidden_size));
+    throw invalid_field("dimensions",
+                        fmt::format("is {}, must be {}: this model's vectors are not cut", *n, info.hidden_size));
 
   request.inputs = read_prompt_list(*input, param, service).prompts;
   for (const std::vector<int32_t>& ids : request.inputs)

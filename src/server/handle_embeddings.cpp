@@ -93,7 +93,8 @@ asio::awaitable<void> handle_embeddings(Connection& connection, const Service& s
   const std::vector<Vector> vectors = co_await run(connection, service, request);
   std::string text = R"({"object":"list","data":[)";
   for (size_t i = 0; i < vectors.size(); ++i) {
-    fmt::format_to(std::back_inserter(text), R"({}{{"object":"embedding","index":{},"embedding":)", i > 0 ? "," : "", i);
+    fmt::format_to(std::back_inserter(text), R"({}{{"object":"embedding","index":{},"embedding":)", i > 0 ? "," : "",
+                   i);
     request.as_base64 ? append_base64(text, vectors[i]) : append_numbers(text, vectors[i]);
     text += '}';
   }

@@ -45,6 +45,9 @@ void refuse_what_is_absent(const JsonFields& fields) {
     if (value && !(*value >= off.least && *value <= off.most))
       throw invalid_field(off.field, "is not supported; leave it out");
   }
+  for (const std::string_view name : {"grammar", "json_schema"})
+    if (const json::value* value = fields.find(name); value && *value != "")
+      throw invalid_field(name, "is not supported; leave it out");
   if (const json::array* adapters = fields.array("lora"); adapters && !adapters->empty())
     throw invalid_field("lora", "is not supported: no adapters are loaded");
 }

@@ -23,7 +23,8 @@ class MemoryPool {
 };
 
 // One connection's share, for its strand: the JSON made with this resource, the body, and an answer of many numbers.
-// What is small is free of charge. Throws ApiError: 413 when the request alone exceeds the pool, 503 when others hold it.
+// What is small is free of charge. Throws ApiError: 413 when the request alone exceeds the pool, 503 when others hold
+// it.
 class RequestMemory final : public boost::json::memory_resource {
  public:
   explicit RequestMemory(MemoryPool& pool) : pool_(pool) {}

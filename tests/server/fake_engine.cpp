@@ -9,6 +9,7 @@ FakeEngine::FakeEngine() {
   model_info.architecture = "fake";
   model_info.max_context = 512;
   model_info.max_batch = 4;
+  model_info.hidden_size = 4;
   worker_ = std::thread([this] { work(); });
 }
 
@@ -112,6 +113,8 @@ bool FakeEngine::step(Sequence& sequence) {
   const bool out_of_tokens = !script_of.endless && sequence.n_told == script_of.tokens.size();
   if (cancelled) {
     end.reason = FinishReason::cancelled;
+  } else if (sequence.request.pooling != Pooling::none && !script_of.error) {
+    sequence.listener->on_embedding(embedding);
   } else if (out_of_tokens && script_of.error) {
     end.reason = FinishReason::failed;
     end.error = script_of.error;

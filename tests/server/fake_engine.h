@@ -36,7 +36,8 @@ class FakeEngine : public Engine {
   std::function<Script(const GenerationRequest&)> script;
   size_t capacity = 1000;  // sequences at once; more are unavailable
   std::optional<Error> submit_error;
-  int n_waiting = 0;  // as status() tells
+  int n_waiting = 0;                            // as status() tells
+  std::vector<float> embedding = {1, 2, 3, 4};  // of every prompt that is pooled
 
   const ModelInfo& info() const override { return model_info; }
   MemoryReport memory() const override { return report; }

@@ -206,6 +206,9 @@ TEST_F(Native, SamplersThatAreNotThereAreRefusedWhenTheyWouldChangeTheAnswer) {
     EXPECT_EQ(native(R"("prompt":"a",")" + field + "\":" + off).status, 200u) << field;
     EXPECT_EQ(refused_field("\"" + field + "\":" + on), field);
   }
+  EXPECT_EQ(refused_field(R"("grammar":"root ::= \"a\"")"), "grammar");
+  EXPECT_EQ(refused_field(R"("json_schema":{})"), "json_schema");
+  EXPECT_EQ(native(R"("prompt":"a","grammar":"")").status, 200u);
   EXPECT_EQ(refused_field(R"("n_predict":0)"), "n_predict");
   EXPECT_EQ(native(R"("prompt":"a","cache_prompt":false,"id_slot":3,"n_keep":5,"mirostat_tau":5)").status, 200u);
 }
