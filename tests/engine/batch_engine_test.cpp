@@ -42,6 +42,11 @@ std::vector<int32_t> ids(const Generation& generation) {
 // Collects an answer, and can hold the inference thread at the first token.
 class Listener final : public GenerationListener {
  public:
+  void on_start(int n_cached_tokens, int n_prompt_tokens) override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(prefill_.empty() && starts_.empty());
+    starts_.push_back({n_cached_tokens, n_prompt_tokens});
+  }
   void on_prefill(int n_done, int) override {
     const std::lock_guard lock(mutex_);
     prefill_.push_back(n_done);
@@ -75,6 +80,10 @@ class Listener final : public GenerationListener {
     const std::lock_guard lock(mutex_);
     return tokens_;
   }
+  std::vector<std::pair<int, int>> starts() {
+    const std::lock_guard lock(mutex_);
+    return starts_;
+  }
   std::vector<int> prefill() {
     const std::lock_guard lock(mutex_);
     return prefill_;
@@ -84,6 +93,7 @@ class Listener final : public GenerationListener {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<int32_t> tokens_;
+  std::vector<std::pair<int, int>> starts_;  // tokens from a cache, and of the prompt
   std::vector<int> prefill_;
   std::optional<GenerationEnd> end_;
 };
@@ -123,6 +133,7 @@ TEST(BatchEngine, PromptsRunInChunks) {
   const auto listener = std::make_shared<Listener>();
   engine->submit(greedy(golden.input_ids, 1), listener);
   listener->wait();
+  EXPECT_EQ(listener->starts(), (std::vector<std::pair<int, int>>{{0, 40}}));
   EXPECT_EQ(listener->prefill(), (std::vector<int>{16, 32, 40}));
 }
 

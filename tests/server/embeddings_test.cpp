@@ -72,7 +72,8 @@ TEST_F(Embeddings, ComeAsBase64) {
   start();
   const auto numbers = vector_of(R"("input":[300,301,302])");
   const HttpAnswer answer = embed(R"("input":[300,301,302],"encoding_format":"base64")");
-  EXPECT_EQ(answer.json().at("data").at(0).at("embedding"), server::base64(std::as_bytes(std::span(numbers))));
+  EXPECT_EQ(answer.json().at("data").at(0).at("embedding"),
+            json::string(server::base64(std::as_bytes(std::span(numbers)))));
 }
 
 TEST_F(Embeddings, WhatIsNotUnderstoodIsRefused) {
