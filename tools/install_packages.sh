@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 debian_packages=(
   clang clang-format clang-tidy libclang-rt-14-dev g++ cmake ninja-build ccache pkg-config
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libcli11-dev libspdlog-dev libfmt-dev
-  libpcre2-dev libutf8proc-dev libedit-dev prometheus-cpp-dev libgtest-dev libbenchmark-dev
-  git python3 python3-venv ca-certificates
+  libpcre2-dev libutf8proc-dev libedit-dev libssl-dev libcurl4-openssl-dev prometheus-cpp-dev libgtest-dev libbenchmark-dev
+  openssl curl git python3 python3-venv ca-certificates
 )
 
 case "${1:-}" in

@@ -19,6 +19,7 @@ std::unique_ptr<Command> make_generate();
 std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_logits();
 std::unique_ptr<Command> make_plan();
+std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_serve();
 std::unique_ptr<Command> make_synth();
 

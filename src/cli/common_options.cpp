@@ -8,6 +8,7 @@
 #include "cli/backends.h"
 #include "cli/byte_size.h"
 #include "cli/json_log.h"
+#include "cli/model_location.h"
 #include "engine/machine_memory.h"
 
 namespace paro::cli {
@@ -42,8 +43,15 @@ std::optional<T> value_of(const std::vector<std::pair<std::string, T>>& values, 
 
 }  // namespace
 
-void add_model(CLI::App& app, std::filesystem::path& model) {
-  app.add_option("MODEL", model, "Directory in Hugging Face layout")->required();
+void add_model(CLI::App& app, std::filesystem::path& model, std::string what) {
+  const auto to_directory = [](std::string& text) {
+    std::error_code error;
+    if (const auto pulled = find_pulled(text); pulled && !std::filesystem::exists(text, error)) text = pulled->string();
+    return std::string();
+  };
+  app.add_option("MODEL", model, what + ", or ORG/NAME that was pulled")
+      ->required()
+      ->transform(CLI::Validator(to_directory, ""));
 }
 
 void CommonOptions::add_to(CLI::App& app) {

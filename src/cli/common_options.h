@@ -29,7 +29,7 @@ class CommonOptions {
   int64_t expert_slots_ = 0;
 };
 
-// The positional MODEL.
-void add_model(CLI::App& app, std::filesystem::path& model);
+// The positional MODEL: what it may be, but for ORG/NAME that was pulled, which becomes its directory.
+void add_model(CLI::App& app, std::filesystem::path& model, std::string what = "Directory in Hugging Face layout");
 
 }  // namespace paro::cli

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/common_options.h"
 #include "cli/model_card.h"
 #include "cli/model_card_text.h"
 #include "cli/output.h"
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 class Inspect final : public Command {
  public:
   void add_flags(CLI::App& app) override {
-    app.add_option("MODEL", model_, "Directory in Hugging Face layout, or a config.json alone")->required();
+    add_model(app, model_, "Directory in Hugging Face layout, a config.json alone");
     app.add_flag("--json", json_, "Print the facts as JSON");
   }
 

@@ -34,6 +34,7 @@ constexpr CommandRow kCommands[] = {
     {"plan", "Show the memory plan; nothing is loaded", make_plan},
     {"bench", "Measure loading, prefill and decoding in physical units", make_bench},
     {"logits", "Write the logits of given token ids, to compare with other programs", make_logits},
+    {"pull", "Download a model from a hub", make_pull},
     {"synth", "Write a checkpoint of random weights from a config.json", make_synth},
 };
 

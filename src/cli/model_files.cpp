@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "hub/repository.h"
 
 namespace paro::cli {
 
@@ -9,6 +10,12 @@ namespace fs = std::filesystem;
 
 void check_model_directory(const fs::path& model) {
   std::error_code error;
+  if (!fs::exists(model, error) && hub::is_repository_name(model.string())) {
+    throw Error(ErrorKind::not_found,
+                "there is no directory '{0}' with config.json and safetensors files, and no such model was pulled; "
+                "'paro pull {0}' downloads it",
+                model.string());
+  }
   if (!fs::exists(model, error)) {
     throw Error(ErrorKind::not_found, "there is no '{}'; MODEL is a directory with config.json and safetensors files",
                 model.string());

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/model_files.h"
+#include "cli/model_settings_file.h"
 #include "cli/output.h"
 #include "cli/report_json.h"
 #include "cli/server_limits.h"
@@ -16,7 +17,7 @@ namespace {
 class Plan final : public Command {
  public:
   void add_flags(CLI::App& app) override {
-    app.add_option("MODEL", model_, "Directory in Hugging Face layout, or a config.json alone")->required();
+    add_model(app, model_, "Directory in Hugging Face layout, a config.json alone");
     app.add_flag("--json", json_, "Print the plan as JSON");
     limits_.add_to(app);
     common_.add_to(app);
@@ -25,6 +26,7 @@ class Plan final : public Command {
   int run() override {
     const ModelFiles files = ModelFiles::open(model_);
     EngineOptions options = common_.engine_options(model_);
+    apply_to(options, read_model_settings(model_, {}));
     server::ServerOptions server;
     limits_.apply_to(server);
     options = serving_options(options, text_memory(model_), server, limits_.max_queue());

@@ -1,12 +1,8 @@
 // paro serve: shows the plan, loads, and serves until it is told to stop.
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <optional>
 
 #include "base/error.h"
@@ -16,6 +12,8 @@
 #include "cli/common_options.h"
 #include "cli/model_card.h"
 #include "cli/model_files.h"
+#include "cli/model_location.h"
+#include "cli/model_settings_file.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "cli/server_limits.h"
@@ -25,51 +23,48 @@
 #include "engine/batch_engine.h"
 #include "engine/memory_plan.h"
 #include "server/cors.h"
+#include "server/listener.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 namespace paro::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// "models/demo/" is served as "demo".
-std::string name_of(const fs::path& model) {
-  const fs::path path = fs::weakly_canonical(model);
-  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
-}
-
-// Binds the address for a moment: better to know before minutes of loading that it is taken.
-void check_address(const std::string& host, int port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
-    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --host", host, port, ::gai_strerror(error));
+unsigned parse_mode(const std::string& text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc() || end != text.data() + text.size() || mode == 0 || mode > 0777) {
+    throw Error(ErrorKind::usage, "--socket-mode is '{}', expected octal digits such as 0660", text);
   }
-  const int listener = ::socket(found->ai_family, found->ai_socktype, found->ai_protocol);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  const int error = ::bind(listener, found->ai_addr, found->ai_addrlen) == 0 ? 0 : errno;
-  ::freeaddrinfo(found);
-  ::close(listener);
-  if (error != 0) {
-    throw Error(ErrorKind::io, "cannot listen on {}:{}: {}; choose another --port", host, port, std::strerror(error));
-  }
+  return mode;
 }
 
 class Serve final : public Command {
  public:
   void add_flags(CLI::App& app) override {
     add_model(app, model_);
-    app.add_option("--host", server_.host, "Address to listen on")->capture_default_str();
+    app.add_option("--host", server_.host, "Address to listen on, or unix:PATH for a Unix socket")
+        ->capture_default_str();
     app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
+    app.add_option("--socket-mode", socket_mode_, "Mode of the Unix socket: who may connect, in octal digits")
+        ->capture_default_str();
+    CLI::Option* certificate =
+        app.add_option("--tls-cert", server_.tls_certificate,
+                       "File of the certificate and its chain in PEM, for HTTPS; SIGHUP reads it "
+                       "again");
+    CLI::Option* key = app.add_option("--tls-key", server_.tls_key, "File of the certificate's private key in PEM");
+    certificate->needs(key);
+    key->needs(certificate);
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
     app.add_flag("--any-model", server_.any_model, "Serve requests for any other model's name too");
     app.add_option("--chat-template-file", template_file_, "Jinja template in place of the model's own")
         ->check(CLI::ExistingFile);
+    app.add_option("--model-settings", settings_file_,
+                   "File of the model's settings (default: model_settings.json in its directory)");
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
         ->take_all()
         ->allow_extra_args(false);
@@ -100,34 +95,38 @@ class Serve final : public Command {
     server_.cors_origins = server::parse_origins(cors_origins_);
     limits_.apply_to(server_);
     check_model_directory(model_);
+    const server::ModelSettings settings = read_model_settings(model_, settings_file_);
     EngineOptions options = common_.engine_options(model_);
-    check_address(server_.host, server_.port);
+    apply_to(options, settings);
+    server_.socket_mode = parse_mode(socket_mode_);
+    if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
+    server::check_address(server_);
     const TextModel text = TextModel::load(model_, template_file_);
     options = serving_options(options, text.memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
-    std::string card = card_of(text);
+    std::string card = card_of(text, settings);
     const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
 
-    server_.temperature = sampling_.temperature;
-    server_.top_p = sampling_.top_p;
-    server_.top_k = sampling_.top_k;
-    server_.seed = sampling_.seed;
+    set_defaults(settings);
     server_.grace = std::chrono::seconds(grace_s_);
-    server::Server server(server_, {.id = model_name_.empty() ? name_of(model_) : model_name_,
+    server::Server server(server_, {.id = model_name_.empty() ? model_name(model_) : model_name_,
                                     .engine = *engine,
                                     .tokenizer = text.tokenizer,
                                     .chat_template = text.chat_template ? &*text.chat_template : nullptr,
                                     .bos_token = text.bos_token,
                                     .eos_token = text.eos_token,
                                     .card = std::move(card),
-                                    .directory = name_of(model_),
+                                    .alias = settings.model_alias,
+                                    .display_name = settings.display_name,
+                                    .directory = model_name(model_),
                                     .template_source = template_shown(text)});
     signals.on_first([&server] { server.stop(); });
-    const bool is_v6 = server_.host.find(':') != std::string::npos;
-    log::info("listening on http://{}{}{}:{}", is_v6 ? "[" : "", server_.host, is_v6 ? "]" : "", server.port());
+    if (!server_.tls_certificate.empty()) signals.on_hangup([&server] { server.reload_certificate(); });
+    log::info("listening on {}", server.address());
     server.run();
     signals.on_first({});
+    signals.on_hangup({});
     engine->stop(std::chrono::milliseconds(0));
     log::info("stopped");
     return 0;
@@ -141,7 +140,7 @@ class Serve final : public Command {
     if (!report.fits) throw plan_refusal(report);
     options.memory_budget_bytes = report.budget_bytes;
     print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
-                      model_name_.empty() ? name_of(model_) : model_name_, backend.name(), format_table(report)));
+                      model_name_.empty() ? model_name(model_) : model_name_, backend.name(), format_table(report)));
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
   }
 
@@ -149,9 +148,24 @@ class Serve final : public Command {
     return int64_t(text.template_source.size()) <= server::kMaxTemplateBytes ? text.template_source : std::string();
   }
 
+  // Flags win over the model's settings; what neither tells is generation_config.json's.
+  void set_defaults(const server::ModelSettings& settings) {
+    server_.temperature = sampling_.temperature ? sampling_.temperature : settings.temperature;
+    server_.top_p = sampling_.top_p ? sampling_.top_p : settings.top_p;
+    server_.top_k = sampling_.top_k ? sampling_.top_k : settings.top_k;
+    server_.seed = sampling_.seed;
+    server_.min_p = settings.min_p;
+    server_.repetition_penalty = settings.repetition_penalty;
+    server_.presence_penalty = settings.presence_penalty;
+    server_.frequency_penalty = settings.frequency_penalty;
+    server_.max_tokens = settings.max_tokens;
+  }
+
   // As `paro inspect --json` prints it.
-  std::string card_of(const TextModel& text) const {
-    std::string card = to_text(model_card(model_, ModelFiles::open(model_), &text));
+  std::string card_of(const TextModel& text, const server::ModelSettings& settings) const {
+    const boost::json::object facts = model_card(model_, ModelFiles::open(model_), &text);
+    warn_of_unused(settings, std::string_view(facts.at("mtp head").as_string()));
+    std::string card = to_text(facts);
     if (int64_t(card.size()) > server::kMaxCardBytes) {
       throw Error(ErrorKind::config, "'{}': its card has {} bytes, expected at most {}; are its stop tokens right?",
                   model_.string(), card.size(), server::kMaxCardBytes);
@@ -161,7 +175,8 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
-  std::optional<fs::path> api_key_file_, template_file_;
+  std::optional<fs::path> api_key_file_, settings_file_, template_file_;
+  std::string socket_mode_ = "0660";
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());
   std::vector<std::string> cors_origins_ = server_.cors_origins;

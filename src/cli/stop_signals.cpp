@@ -16,7 +16,14 @@ sigset_t stop_set() {
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGINT);
   ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGHUP);
   return set;
+}
+
+// As nohup has it.
+bool ignores_hangup() {
+  struct sigaction action {};
+  return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
@@ -41,6 +48,11 @@ void StopSignals::on_first(std::function<void()> stop) {
   stop_ = std::move(stop);
 }
 
+void StopSignals::on_hangup(std::function<void()> reload) {
+  const std::lock_guard lock(mutex_);
+  reload_ = std::move(reload);
+}
+
 void StopSignals::wait() {
   const sigset_t set = stop_set();
   while (true) {
@@ -48,7 +60,11 @@ void StopSignals::wait() {
     if (::sigwait(&set, &signal) != 0) continue;
     const std::lock_guard lock(mutex_);
     if (done_) return;
-    if (!stop_) std::_Exit(128 + signal);
+    if (signal == SIGHUP && (reload_ || ignores_hangup())) {
+      if (reload_) reload_();
+      continue;
+    }
+    if (signal == SIGHUP || !stop_) std::_Exit(128 + signal);
     log::info("stopping; a second signal ends it at once");
     std::exchange(stop_, {})();
   }

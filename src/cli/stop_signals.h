@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM for a program that ends in order: the first asks it to, the second ends it at once.
+// SIGINT and SIGTERM for a program that ends in order: the first asks it to, the second ends it at once. SIGHUP, which
+// ends it at once unless it is told what else to do.
 #pragma once
 
 #include <functional>
@@ -19,11 +20,14 @@ class StopSignals {
   // ends the program at once.
   void on_first(std::function<void()> stop);
 
+  // What each SIGHUP calls; until it is set, that ends the program at once too.
+  void on_hangup(std::function<void()> reload);
+
  private:
   void wait();
 
   std::mutex mutex_;  // guards what follows
-  std::function<void()> stop_;
+  std::function<void()> stop_, reload_;
   bool done_ = false;
   std::thread thread_;
 };

@@ -83,7 +83,8 @@ class Answer {
     const auto n_prompt = static_cast<int64_t>(prompt.size());
     const int64_t left = max_context - n_prompt;
     if (left < 1) throw context_exceeded(job_.prompt_field, n_prompt, 1, max_context);
-    const int64_t wanted = job_.options.max_tokens.value_or(static_cast<int>(left));
+    const int64_t usual = std::min<int64_t>(service_.options.max_tokens.value_or(static_cast<int>(left)), left);
+    const int64_t wanted = job_.options.max_tokens.value_or(static_cast<int>(usual));
     if (wanted > left && !job_.options.clips_max_tokens)
       throw context_exceeded(job_.options.max_tokens_field, n_prompt, wanted, max_context);
     return static_cast<int>(std::min(wanted, left));

@@ -23,6 +23,7 @@
 #include "server/json_text.h"
 #include "server/metrics.h"
 #include "server/routes.h"
+#include "server/stream.h"
 
 namespace paro::server {
 namespace {
@@ -59,23 +60,26 @@ void set_common_fields(http::response<Body>& response, bool keeps_alive, const H
 
 }  // namespace
 
-Connection::Connection(asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool)
+Connection::Connection(std::unique_ptr<Stream> stream, Strand strand, const Service& service, MemoryPool& pool)
     : service_(service),
       strand_(std::move(strand)),
-      stream_(std::move(socket)),
+      stream_(std::move(stream)),
       wakeup_(std::make_shared<Wakeup>(strand_)),
       memory_(pool) {}
 
+Connection::~Connection() = default;
+
 asio::awaitable<void> Connection::run() {
   try {
-    boost::system::error_code ignored;
-    stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    {
+      const Stream::Deadline deadline(*stream_, service_.options.read_timeout);
+      co_await stream_->handshake();
+    }
     co_await serve_requests();
   } catch (const std::exception& error) {  // the socket failed: nobody is left to tell
     log::debug("connection: {}", error.what());
   }
-  boost::system::error_code ignored;
-  stream_.socket().close(ignored);
+  stream_->close();
 }
 
 asio::awaitable<void> Connection::refuse() {
@@ -114,8 +118,8 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
   if (buffer_.size() == 0) {  // waits for the first byte, so that an idle connection can be told from a slow one
     if (draining_) co_return Reading::ended;
     idle_ = true;
-    stream_.expires_after(options.idle_timeout);
-    const size_t n_read = co_await stream_.async_read_some(buffer_.prepare(4096), or_failure());
+    const Stream::Deadline deadline(*stream_, options.idle_timeout);
+    const size_t n_read = co_await stream_->async_read_some(buffer_.prepare(4096), or_failure());
     idle_ = false;
     if (failure) co_return Reading::ended;
     buffer_.commit(n_read);
@@ -123,8 +127,8 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
 
   HttpParser parser;
   set_limits(parser, options.max_header_bytes, options.max_body_bytes);
-  stream_.expires_after(options.read_timeout);
-  co_await http::async_read_header(stream_, buffer_, parser, or_failure());
+  std::optional<Stream::Deadline> deadline(std::in_place, *stream_, options.read_timeout);
+  co_await http::async_read_header(*stream_, buffer_, parser, or_failure());
   std::optional<ApiError> refusal = failure ? api_error_of(failure, options.max_body_bytes) : std::nullopt;
   if (failure && !refusal) co_return Reading::ended;
 
@@ -145,6 +149,7 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
     if (failure) refusal = api_error_of(failure, options.max_body_bytes);
     if (failure && !refusal) co_return Reading::ended;
   }
+  deadline.reset();
   if (!refusal) {
     request_ = parser.release();
     co_return Reading::complete;
@@ -162,13 +167,13 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
   memory_.set_body_bytes(length.value_or(0));
   if (expects_continue(parser.get())) {
     http::response<http::empty_body> response(http::status::continue_, 11);
-    co_await http::async_write(stream_, response, asio::use_awaitable);
+    co_await http::async_write(*stream_, response, asio::use_awaitable);
   }
   parser.eager(true);
   while (!parser.is_done() && !failure) {
     const uint64_t n_read = parser.get().body().size();
     if (!length) memory_.set_body_bytes(std::min(std::bit_ceil(n_read + kReadBytes), service_.options.max_body_bytes));
-    co_await http::async_read_some(stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
+    co_await http::async_read_some(*stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
   }
 }
 
@@ -236,7 +241,7 @@ asio::awaitable<void> Connection::watch() {
   bool left = false;
   while (!left && buffer_.size() < kReadAheadBytes) {
     const auto [failure, n_read] =
-        co_await stream_.socket().async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
+        co_await stream_->async_read_some(buffer_.prepare(4096), asio::as_tuple(asio::use_awaitable));
     left = failure.failed();
     buffer_.commit(n_read);
   }
@@ -249,13 +254,8 @@ asio::awaitable<void> Connection::watch() {
 
 // Closes so that a client which is still sending gets to read the answer.
 asio::awaitable<void> Connection::hang_up() {
-  boost::system::error_code failure;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, failure);
-  if (failure) co_return;
-  stream_.expires_after(kLingerTime);
-  std::string discarded(16 << 10, '\0');
-  while (!failure)
-    co_await stream_.async_read_some(asio::buffer(discarded), asio::redirect_error(asio::use_awaitable, failure));
+  const Stream::Deadline deadline(*stream_, kLingerTime);
+  co_await stream_->finish();
 }
 
 asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
@@ -275,12 +275,12 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
   release_body();
   count_answer(status);
   answered_ = true;
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   http::response_serializer<http::string_body> serializer(response);
   if (request_.method() == http::verb::head) {
-    co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+    co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
   } else {
-    co_await http::async_write(stream_, serializer, asio::use_awaitable);
+    co_await http::async_write(*stream_, serializer, asio::use_awaitable);
   }
 }
 
@@ -290,8 +290,8 @@ asio::awaitable<void> Connection::respond_empty(unsigned status) {
   set_common_fields(response, keeps_alive_, request_, service_.options);
   count_answer(status);
   answered_ = true;
-  stream_.expires_after(service_.options.write_timeout);
-  co_await http::async_write(stream_, response, asio::use_awaitable);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  co_await http::async_write(*stream_, response, asio::use_awaitable);
 }
 
 // To HTTP/1.0 the stream is a body that ends with the connection.
@@ -308,27 +308,27 @@ asio::awaitable<void> Connection::begin_events() {
   release_body();
   count_answer(200);
   answered_ = streaming_ = true;
-  stream_.expires_after(service_.options.write_timeout);
-  co_await http::async_write_header(stream_, serializer, asio::use_awaitable);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
   if (frames.empty()) co_return;  // an empty chunk would end the answer
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   if (request_.version() >= 11) {
     const auto chunk = http::make_chunk(asio::buffer(frames));
-    co_await asio::async_write(stream_, chunk, asio::use_awaitable);
+    co_await asio::async_write(*stream_, chunk, asio::use_awaitable);
   } else {
-    co_await asio::async_write(stream_, asio::buffer(frames), asio::use_awaitable);
+    co_await asio::async_write(*stream_, asio::buffer(frames), asio::use_awaitable);
   }
 }
 
 asio::awaitable<void> Connection::end_events() {
   streaming_ = false;
   if (request_.version() < 11) co_return;
-  stream_.expires_after(service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
   const auto last = http::make_chunk_last();
-  co_await asio::async_write(stream_, last, asio::use_awaitable);
+  co_await asio::async_write(*stream_, last, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::fail_events(const ApiError& error, std::string frames) {
@@ -347,8 +347,7 @@ asio::awaitable<bool> Connection::wait(std::chrono::milliseconds timeout) {
 void Connection::drain() {
   asio::post(strand_, [self = shared_from_this()] {
     self->draining_ = true;
-    boost::system::error_code ignored;
-    if (self->idle_) self->stream_.socket().close(ignored);
+    if (self->idle_) self->stream_->close();
   });
 }
 
@@ -358,7 +357,7 @@ void Connection::interrupt() {
 }
 
 void Connection::close() {
-  asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+  asio::post(strand_, [self = shared_from_this()] { self->stream_->close(); });
 }
 
 json::object Connection::take_json() {

@@ -4,9 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
@@ -20,12 +18,15 @@
 
 namespace paro::server {
 
+class Stream;
+
 class Connection : public std::enable_shared_from_this<Connection> {  // shared by its coroutine and the server's list
  public:
   static constexpr std::string_view kJson = "application/json";
 
   // `pool` is for the requests of all connections.
-  Connection(boost::asio::ip::tcp::socket socket, Strand strand, const Service& service, MemoryPool& pool);
+  Connection(std::unique_ptr<Stream> stream, Strand strand, const Service& service, MemoryPool& pool);
+  ~Connection();
 
   boost::asio::awaitable<void> run();  // until the connection ends; throws nothing
 
@@ -71,7 +72,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
 
   const Service& service_;
   Strand strand_;
-  boost::beast::tcp_stream stream_;
+  std::unique_ptr<Stream> stream_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Wakeup> wakeup_;
   RequestMemory memory_;

@@ -38,7 +38,7 @@ json::object anthropic_model(const Service& service) {
   json::object model;
   model["type"] = "model";
   model["id"] = service.model.id;
-  model["display_name"] = service.model.id;
+  model["display_name"] = service.model.display_name.empty() ? service.model.id : service.model.display_name;
   model["created_at"] = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(service.started_at)));
   model["lifecycle"] = "active";
   model["max_input_tokens"] = info.max_context;
@@ -77,9 +77,9 @@ asio::awaitable<void> handle_model(Connection& connection, const Service& servic
   const std::string path = route_path(std::string_view(connection.request().target()));
   const std::string& id = service.model.id;
   std::string_view name = std::string_view(path).substr(std::string_view("/models/").size());
-  const bool wants_card = name != id && name.ends_with(kCard);  // an id may end so itself
+  const bool wants_card = !service.serves(name) && name.ends_with(kCard);  // an id may end so itself
   if (wants_card) name.remove_suffix(kCard.size());
-  if (name != id) {
+  if (!service.serves(name)) {
     ApiError error(404, "invalid_request_error", "model_not_found",
                    fmt::format("request: the model '{}' is not served here; '{}' is", name, id));
     error.param = "model";

@@ -6,7 +6,7 @@ namespace paro::server {
 
 void check_model(const boost::json::object& body, const Service& service) {
   const auto name = JsonFields(body).string("model");
-  if (!name || name->empty() || *name == service.model.id || service.options.any_model) return;
+  if (!name || name->empty() || service.serves(*name) || service.options.any_model) return;
   ApiError error(404, "invalid_request_error", "model_not_found",
                  fmt::format("request: the model '{}' is not served here; '{}' is", *name, service.model.id));
   error.param = "model";

@@ -5,12 +5,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -20,12 +20,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "server/connection.h"
+#include "server/listener.h"
 #include "server/metrics.h"
+#include "server/stream.h"
+#include "server/tls.h"
 
 namespace paro::server {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 
 namespace {
 
@@ -41,40 +43,39 @@ struct Server::Impl {
         pool(service.options.max_request_bytes),
         io(std::max(service.options.n_threads, 1)),
         accept_strand(asio::make_strand(io)),
-        acceptor(accept_strand),
-        stop_timer(accept_strand) {}
+        listener(accept_strand, service.options),
+        stop_timer(accept_strand) {
+    load_certificate();
+  }
 
-  void listen() {
+  void load_certificate() {
     const ServerOptions& options = service.options;
-    const std::string port = std::to_string(options.port);
-    boost::system::error_code failure;
-    tcp::resolver resolver(io);
-    const auto endpoints = resolver.resolve(options.host, port, tcp::resolver::passive, failure);
-    if (!failure) {
-      const tcp::endpoint endpoint = *endpoints.begin();
-      acceptor.open(endpoint.protocol(), failure);
-      if (!failure) acceptor.set_option(tcp::acceptor::reuse_address(true), failure);
-      if (!failure) acceptor.bind(endpoint, failure);
-      if (!failure) acceptor.listen(asio::socket_base::max_listen_connections, failure);
+    if (!options.tls_certificate.empty()) tls = server::load_certificate(options.tls_certificate, options.tls_key);
+  }
+
+  // Connections keep the certificate that they began with.
+  void reload_certificate() {
+    try {
+      load_certificate();
+      log::info("the certificate was read again");
+    } catch (const Error& error) {
+      log::warn("the certificate stays as it is: {}", error.message());
     }
-    if (failure)
-      throw Error(ErrorKind::io, "server: cannot listen on {}:{}: {}; choose another --port or --host", options.host,
-                  port, failure.message());
-    listening_port = acceptor.local_endpoint().port();
   }
 
   asio::awaitable<void> accept() {
     for (;;) {
       const Strand strand = asio::make_strand(io);
-      auto [failure, socket] = co_await acceptor.async_accept(strand, asio::as_tuple(asio::use_awaitable));
-      if (!acceptor.is_open()) co_return;
+      auto [failure, socket] = co_await listener.acceptor().async_accept(strand, asio::as_tuple(asio::use_awaitable));
+      if (!listener.acceptor().is_open()) co_return;
       if (failure) {  // most likely no descriptor is free: those at work will give theirs back
         log::warn("server: cannot accept a connection: {}", failure.message());
         asio::steady_timer pause(accept_strand, kAcceptPause);
         co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
         continue;
       }
-      start(std::make_shared<Connection>(tcp::socket(std::move(socket)), strand, service, pool), strand);
+      auto stream = std::make_unique<Stream>(std::move(socket), tls ? &*tls : nullptr);
+      start(std::make_shared<Connection>(std::move(stream), strand, service, pool), strand);
     }
   }
 
@@ -83,7 +84,8 @@ struct Server::Impl {
     {
       const std::lock_guard lock(mutex);
       refused = static_cast<int>(connections.size()) >= service.options.max_connections;
-      if (refused && n_refusals >= kMaxRefusals) return;  // the socket closes with the connection
+      // The socket closes with the connection. A handshake is too much for a word.
+      if (refused && (tls || n_refusals >= kMaxRefusals)) return;
       if (refused) {
         ++n_refusals;
       } else {
@@ -121,8 +123,7 @@ struct Server::Impl {
       const std::lock_guard lock(mutex);
       if (std::exchange(stopping, true)) co_return;
     }
-    boost::system::error_code ignored;
-    acceptor.close(ignored);
+    listener.close();
     for (const auto& connection : all_connections()) connection->drain();
     co_await wait_for_connections(service.options.grace);
     for (const auto& connection : all_connections()) connection->interrupt();
@@ -139,9 +140,9 @@ struct Server::Impl {
   MemoryPool pool;  // outlives the connections that io holds
   asio::io_context io;
   Strand accept_strand;
-  tcp::acceptor acceptor;  // used on accept_strand, as is stop_timer
+  Listener listener;  // used on accept_strand, as are those below
   asio::steady_timer stop_timer;
-  int listening_port = 0;
+  std::optional<asio::ssl::context> tls;
 
   std::mutex mutex;                                   // guards all below
   std::set<std::shared_ptr<Connection>> connections;  // those that are served
@@ -150,19 +151,23 @@ struct Server::Impl {
 };
 
 Server::Server(ServerOptions options, ServedModel model)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(model))) {
-  impl_->listen();
-}
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(model))) {}
 
 Server::~Server() = default;
 
-int Server::port() const { return impl_->listening_port; }
+int Server::port() const { return impl_->listener.port(); }
+
+const std::string& Server::address() const { return impl_->listener.address(); }
 
 void Server::run() {
   asio::co_spawn(impl_->accept_strand, impl_->accept(), asio::detached);
   std::vector<std::jthread> threads;
   for (int i = 1; i < impl_->service.options.n_threads; ++i) threads.emplace_back([this] { impl_->io.run(); });
   impl_->io.run();
+}
+
+void Server::reload_certificate() {
+  asio::post(impl_->accept_strand, [impl = impl_.get()] { impl->reload_certificate(); });
 }
 
 void Server::stop() { asio::co_spawn(impl_->accept_strand, impl_->stop(), asio::detached); }

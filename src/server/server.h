@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "server/service.h"
 
@@ -15,10 +16,15 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  int port() const;
+  int port() const;                    // 0: it listens on a Unix socket
+  const std::string& address() const;  // as people write it: http://127.0.0.1:8000, unix:/run/paro.sock
 
   // Serves until stop(), on this thread and n_threads - 1 others.
   void run();
+
+  // From any thread, as stop() is: connections that come later are shown the certificate that lies in its file now. One
+  // that cannot be used is left, with a warning.
+  void reload_certificate();
 
   // From any thread, though not from a signal handler: accepts no more, lets answers finish for the grace period, then
   // ends them with an error. The engine is left to the caller, who stops it after run() has returned.

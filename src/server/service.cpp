@@ -16,9 +16,11 @@ constexpr size_t kMaxTextBytes = 64 << 20;
 int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
   constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
+  constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
          options.n_threads * kThreadBytes +
-         options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes);
+         options.max_connections *
+             (int64_t{options.max_header_bytes} + kWrittenBytes + (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
 Service::Service(ServerOptions server_options, ServedModel served_model)
@@ -33,11 +35,19 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;
   if (options.seed) default_sampling.seed = options.seed;
+  if (options.min_p) default_sampling.min_p = *options.min_p;
+  if (options.repetition_penalty) default_sampling.repetition_penalty = *options.repetition_penalty;
+  if (options.presence_penalty) default_sampling.presence_penalty = *options.presence_penalty;
+  if (options.frequency_penalty) default_sampling.frequency_penalty = *options.frequency_penalty;
   for (int32_t id = 0; id < model.tokenizer.vocab_size(); ++id)
     longest_token_bytes = std::max(longest_token_bytes, model.tokenizer.token_bytes(id).size());
   if (model.chat_template)
     renderer.emplace(*model.chat_template, model.bos_token, model.eos_token, format.tool_results_as_objects,
                      static_cast<int64_t>(max_text_bytes()));
+}
+
+bool Service::serves(std::string_view name) const {
+  return name == model.id || (!model.alias.empty() && name == model.alias);
 }
 
 size_t Service::max_text_bytes() const {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,14 +21,17 @@ namespace paro::server {
 class Metrics;
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";
-  int port = 8000;                                // 0: any free one
-  std::vector<std::string> api_keys;              // empty: none is asked for
-  std::vector<std::string> cors_origins = {"*"};  // as parse_origins() makes them; empty: none but the server's own
+  std::string host = "127.0.0.1";                  // or unix:PATH
+  int port = 8000;                                 // 0: any free one
+  unsigned socket_mode = 0660;                     // of the Unix socket
+  std::filesystem::path tls_certificate, tls_key;  // PEM; empty: no TLS
+  std::vector<std::string> api_keys;               // empty: none is asked for
+  std::vector<std::string> cors_origins = {"*"};   // as parse_origins() makes them; empty: none but the server's own
 
   // Over the model's own defaults, under what a request says.
-  std::optional<float> temperature, top_p;
+  std::optional<float> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
   std::optional<int> top_k;
+  std::optional<int> max_tokens;  // else what the context leaves
   std::optional<uint64_t> seed;
 
   bool any_model = false;  // whatever name a request gives, it means the served model
@@ -64,12 +68,15 @@ struct ServedModel {
   const text::ChatTemplate* chat_template = nullptr;  // nullptr: the model has none
   std::string bos_token, eos_token;                   // as the template's variables
   std::string card;                                   // JSON text of the model's facts, at most kMaxCardBytes
+  std::string alias = {}, display_name = {};          // another id, and a name for people; empty: none
   std::string directory = {};                         // where the model lies: its last component
   std::string template_source = {};                   // at most kMaxTemplateBytes, else left out
 };
 
 struct Service {
   Service(ServerOptions server_options, ServedModel served_model);
+
+  bool serves(std::string_view name) const;  // the model, by its id or its alias
 
   // Text beyond this many bytes cannot fit the context.
   size_t max_text_bytes() const;

@@ -34,8 +34,9 @@ def refused(*arguments: object, code: int = FAILED, **options) -> str:
 class Server:
     """A running `paro serve` of the test: where it listens, and its process."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, log: str) -> None:
         self.process = process
+        self.log = log  # until it listened
         self.address = address  # as its log tells it: http://127.0.0.1:PORT, or unix:PATH
 
     @property
@@ -61,7 +62,7 @@ def serving(*flags: object, model: object = DEMO, env: dict[str, str] | None = N
         for line in process.stderr:
             log += line
             if found := re.search(r"listening on (\S+)", line):
-                yield Server(process, found[1])
+                yield Server(process, found[1], log)
                 break
         else:
             raise AssertionError(f"the server ended before it listened:\n{log}")

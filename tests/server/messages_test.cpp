@@ -121,7 +121,9 @@ TEST_F(Messages, StreamGoesFromMessageStartOverBlocksToMessageStop) {
   int64_t index = -1;
   for (const json::object& event : found) {
     if (event.at("type") == "content_block_start") ++index;
-    if (const json::value* at = event.if_contains("index")) EXPECT_EQ(*at, index) << event;
+    if (const json::value* at = event.if_contains("index")) {
+      EXPECT_EQ(*at, index) << event;
+    }
   }
   EXPECT_EQ(index, 3);
 }

@@ -1,0 +1,1 @@
+paro_fuzz(message_request DEPENDS paro_server)

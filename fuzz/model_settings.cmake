@@ -1,0 +1,1 @@
+paro_fuzz(model_settings DEPENDS paro_server)

@@ -1,0 +1,1 @@
+paro_fuzz(repository DEPENDS paro_hub)

@@ -1,0 +1,19 @@
+// Where models lie: a directory, or ORG/NAME that was pulled, or that other programs hold in Hugging Face's cache.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace paro::cli {
+
+// $PARO_MODELS_DIR, else paro/models below $XDG_DATA_HOME or ~/.local/share. `pull` makes ORG/NAME in it.
+std::filesystem::path default_models_directory();
+
+// The directory of ORG/NAME; nothing where there is none, or `model` is no such name.
+std::optional<std::filesystem::path> find_pulled(const std::string& model);
+
+// "models/demo/" is served as "demo", a snapshot of Hugging Face's cache under the name of its repository.
+std::string model_name(const std::filesystem::path& model);
+
+}  // namespace paro::cli
