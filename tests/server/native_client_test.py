@@ -1,9 +1,8 @@
-"""llama.cpp's routes and vectors of texts, from the demo model."""
+"""llama.cpp's routes, from the demo model."""
 
 from __future__ import annotations
 
 import json
-import math
 import urllib.error
 import urllib.request
 from typing import Any
@@ -83,21 +82,6 @@ def test_props_and_slots_tell_what_is_served(root: str) -> None:
     assert props["model_path"] == "demo"
     assert "<|turn>" in props["chat_template"]
     assert props["bos_token"] == "<bos>"
-
-
-def test_vectors_are_unit_and_nearest_to_themselves(base_url: str, root: str) -> None:
-    client = openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=120)
-    texts = [PROMPT, "One two three four five", PROMPT]
-    answer = client.embeddings.create(model=post(f"{root}/completion", prompt="a", n_predict=1)["model"], input=texts)
-    vectors = [entry.embedding for entry in answer.data]  # asked for as base64 by the package
-    for vector in vectors:
-        assert math.hypot(*vector) == pytest.approx(1, abs=1e-4)
-    assert vectors[0] == vectors[2]
-    assert sum(a * b for a, b in zip(*vectors[:2])) < 0.9999
-    last = post(f"{base_url}/embeddings", input=PROMPT, pooling="last")["data"][0]["embedding"]
-    assert math.dist(last, vectors[0]) > 1e-3
-    as_floats = post(f"{base_url}/embeddings", input=PROMPT)["data"][0]["embedding"]
-    assert as_floats == pytest.approx(vectors[0], abs=1e-6)
 
 
 def test_what_is_not_there_is_refused_by_name(root: str) -> None:
