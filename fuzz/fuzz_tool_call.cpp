@@ -1,23 +1,27 @@
-// A model's output through the Gemma 4 parser: each byte is a token, those from 0xF8 on are the markers. Every call
-// must be valid JSON, text must neither be lost nor invented, and no marker may show unless in a malformed call.
+// A model's output through the parser of each notation, which the first byte chooses: each further byte is a token,
+// those from 0xF8 on are the markers. Every call's arguments must be a JSON object, text must neither be lost nor
+// invented, and no marker may show.
 #include <array>
 #include <boost/json/parse.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "text/chat_format.h"
+#include "text/gemma4_call.h"
 #include "text/gemma4_format.h"
+#include "text/llama3_format.h"
+#include "text/qwen_format.h"
 
 namespace {
 
 using namespace paro::text;
 using Kind = ChatDelta::Kind;
 
-constexpr std::array<std::string_view, 7> kMarkers{"<|channel>", "<channel|>",       "<|tool_call>",    "<tool_call|>",
-                                                   "<|\\\"|>",   "<|tool_response>", "<tool_response|>"};
 constexpr int kFirstMarker = 0xF8;
 
 void require(bool condition) {
@@ -25,45 +29,72 @@ void require(bool condition) {
 }
 
 // 128 letters of ASCII, 120 bytes of UTF-8 sequences, the markers.
-const Tokenizer& tokenizer() {
-  static const Tokenizer instance = [] {
-    std::string vocab, added;
-    for (int id = 0; id < kFirstMarker; ++id) {
-      char name[8];
-      std::snprintf(name, sizeof name, id < 0x80 ? "\\u%04X" : "<0x%02X>", static_cast<unsigned>(id));
-      vocab += (id ? ",\"" : "\"") + std::string(name) + "\":" + std::to_string(id);
-    }
-    for (size_t i = 0; i < kMarkers.size(); ++i) {
-      added += (i ? "," : "") + std::string("{\"id\":") + std::to_string(kFirstMarker + static_cast<int>(i)) +
-               ",\"content\":\"" + std::string(kMarkers[i]) +
-               "\",\"special\":false,\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false}";
-    }
-    return Tokenizer::from_json("{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{" + vocab +
-                                "},\"merges\":[]},\"added_tokens\":[" + added +
-                                "],\"normalizer\":null,\"pre_tokenizer\":null,\"post_processor\":null,"
-                                "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},"
-                                "{\"type\":\"Fuse\"}]}}");
-  }();
-  return instance;
+Tokenizer make_tokenizer(const std::vector<std::string_view>& markers) {
+  std::string vocab, added;
+  for (int id = 0; id < kFirstMarker; ++id) {
+    char name[8];
+    std::snprintf(name, sizeof name, id < 0x80 ? "\\u%04X" : "<0x%02X>", static_cast<unsigned>(id));
+    vocab += (id ? ",\"" : "\"") + std::string(name) + "\":" + std::to_string(id);
+  }
+  for (size_t i = 0; i < markers.size(); ++i) {
+    added += (i ? "," : "") + std::string("{\"id\":") + std::to_string(kFirstMarker + static_cast<int>(i)) +
+             ",\"content\":\"" + std::string(markers[i]) +
+             "\",\"special\":false,\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false}";
+  }
+  return Tokenizer::from_json("{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{" + vocab +
+                              "},\"merges\":[]},\"added_tokens\":[" + added +
+                              "],\"normalizer\":null,\"pre_tokenizer\":null,\"post_processor\":null,"
+                              "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},"
+                              "{\"type\":\"Fuse\"}]}}");
+}
+
+struct Notation {
+  std::vector<std::string_view> markers;
+  int call_marker;      // the text behind it may be dropped, as may what is around a call
+  size_t most_dropped;  // letters that each marker takes with it; newlines apart
+  bool drops_newlines;
+  std::unique_ptr<ChatParser> (*make_parser)(const Tokenizer& tokenizer, const ParserOptions& options);
+  Tokenizer tokenizer = make_tokenizer(markers);
+};
+
+const Notation& notation(uint8_t choice) {
+  static const std::array<Notation, 4> all{
+      Notation{{"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|\\\"|>", "<|tool_response>",
+                "<tool_response|>"},
+               2,
+               9,
+               false,
+               make_gemma4_parser},
+      Notation{{"<think>", "</think>", "<tool_call>", "</tool_call>"}, 2, 0, true, make_qwen3_parser},
+      Notation{{"<think>", "</think>", "<tool_call>", "</tool_call>"}, 2, 0, true, make_qwen35_parser},
+      Notation{{"<|python_tag|>"}, 0, 0, false, make_llama3_parser}};
+  return all[choice % all.size()];
+}
+
+size_t count_letters(std::string_view text, bool with_newlines) {
+  size_t n = 0;
+  for (const char c : text) n += static_cast<unsigned char>(c) < 0x80 && (with_newlines || c != '\n');
+  return n;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(input), size);
-  boost::json::parse_options limits;
-  limits.max_depth = 64;
-  if (const auto call = parse_gemma4_call(bytes); call && bytes.find('\xfe') == std::string_view::npos) {
-    require(!call->name.empty());
-    limits.allow_invalid_utf8 = true;
-    require(boost::json::parse(call->arguments, {}, limits).is_object());
-    limits.allow_invalid_utf8 = false;
-  }
+  if (size == 0) return 0;
+  static const auto tools =
+      std::make_shared<const OfferedTools>(boost::json::parse(R"([{"function":{"name":"f","parameters":{"properties":{
+        "a":{"type":"string"},"b":{"type":"number"},"c":{"type":["string","null"]},"d":{"type":"object"}}}}}])")
+                                               .as_array());
+  const Notation& of = notation(input[0]);
+  ParserOptions options;
+  options.in_thought = input[0] & 0x10;
+  options.tools = input[0] & 0x20 ? nullptr : tools;
+  const auto parser = of.make_parser(of.tokenizer, options);
+  const std::basic_string_view<uint8_t> ids(input + 1, size - 1);
 
-  const auto parser = make_gemma4_parser(tokenizer());
-  std::string shown;
-  bool in_call = false, has_call_marker = false;
-  size_t n_letters = 0;
+  std::string shown, arguments;
+  bool in_call = false, has_call = false;
+  size_t n_letters = 0, n_markers = 0;
   const auto take = [&](const std::vector<ChatDelta>& deltas) {
     for (const ChatDelta& delta : deltas) {
       switch (delta.kind) {
@@ -73,32 +104,37 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
           shown += delta.text;
           break;
         case Kind::call_started:
-          require(!in_call);
-          in_call = true;
+          require(!in_call && !delta.text.empty());
+          in_call = has_call = true;
+          arguments.clear();
           break;
         case Kind::call_arguments:
           require(in_call);
-          require(boost::json::parse(delta.text, {}, limits).is_object());
+          arguments += delta.text;
           break;
-        case Kind::call_ended:
-          in_call = !in_call;
+        case Kind::call_ended: {
+          require(in_call);
+          in_call = false;
+          boost::json::parse_options limits;
+          limits.max_depth = 64;
+          require(boost::json::parse(arguments, {}, limits).is_object());
           break;
+        }
       }
     }
   };
-  for (const uint8_t id : std::basic_string_view<uint8_t>(input, size)) {
-    has_call_marker |= id == kFirstMarker + 2;
-    n_letters += id < 0x80;
+  for (const uint8_t id : ids) {
+    has_call |= id == kFirstMarker + of.call_marker;
+    n_markers += id >= kFirstMarker;
+    n_letters += id < 0x80 && (id != '\n' || !of.drops_newlines);
     take(parser->push(id));
   }
   take(parser->finish());
   require(!in_call);
   require(shown.find(kGemma4Quote) == std::string::npos);
-  if (!has_call_marker) {  // only a thought's header and its last newline may be missing
-    size_t n_shown = 0, n_channels = 0;
-    for (const char c : shown) n_shown += static_cast<unsigned char>(c) < 0x80;
-    for (const char c : bytes) n_channels += static_cast<uint8_t>(c) == kFirstMarker;
-    require(n_shown <= n_letters && n_shown + 9 * n_channels >= n_letters);
+  if (!has_call) {
+    const size_t n_shown = count_letters(shown, !of.drops_newlines);
+    require(n_shown <= n_letters && n_shown + of.most_dropped * (n_markers + options.in_thought) >= n_letters);
   }
   return 0;
 }

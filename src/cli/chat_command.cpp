@@ -104,7 +104,9 @@ class Chat final : public Command {
       request.max_tokens = answer_tokens(engine.info(), request.prompt.size(), max_tokens_);
       request.sampling = sampling_.over(engine.info().default_sampling);
       request.stop_tokens = engine.info().stop_tokens;
-      const auto parser = text::chat_format_for(text.tokenizer).make_parser(text.tokenizer);
+      const text::ChatFormat& format = text.chat_format();
+      const auto parser =
+          format.make_parser(text.tokenizer, {.in_thought = format.opens_thought(text.tokenizer, request.prompt)});
       AnswerPrinter printer;
       const Answer answer = stream_answer(
           engine, std::move(request), *parser, [&](const text::ChatDelta& delta) { printer.show(delta); }, interrupted);

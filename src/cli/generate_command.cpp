@@ -61,8 +61,10 @@ class Generate final : public Command {
     request.max_tokens = answer_tokens(engine->info(), request.prompt.size(), max_tokens_);
     request.sampling = sampling_.over(engine->info().default_sampling);
     request.stop_tokens = engine->info().stop_tokens;
-    const auto parser = raw_ ? text::make_plain_parser(text.tokenizer)
-                             : text::chat_format_for(text.tokenizer).make_parser(text.tokenizer);
+    const text::ChatFormat& format = text.chat_format();
+    const auto parser =
+        raw_ ? text::make_plain_parser(text.tokenizer)
+             : format.make_parser(text.tokenizer, {.in_thought = format.opens_thought(text.tokenizer, request.prompt)});
     AnswerPrinter printer;
     const auto show = [&](const text::ChatDelta& delta) {
       if (!json_) printer.show(delta);

@@ -146,8 +146,8 @@ void add_text(json::object& card, const fs::path& model, const ModelConfig& conf
   card["bos token"] = text->bos_token;
   card["eos token"] = text->eos_token;
   card["pad token"] = text->pad_token;
-  card["answer format"] = text::chat_format_for(text->tokenizer).name;
   const auto& chat_template = text->chat_template;
+  card["answer format"] = text->chat_format().name;
   card["chat template"] = chat_template.has_value();
   card["tools"] = chat_template && chat_template->mentions("tools");
   card["thinking"] = chat_template && chat_template->mentions("enable_thinking");

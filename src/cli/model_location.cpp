@@ -23,10 +23,8 @@ std::string variable(const char* name) {
 fs::path home() { return variable("HOME"); }
 
 fs::path cache_directory() {
-  if (const std::string hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
-  if (const std::string all = variable("HF_HOME"); !all.empty()) return fs::path(all) / "hub";
-  const std::string xdg = variable("XDG_CACHE_HOME");
-  return (xdg.empty() ? home() / ".cache" : fs::path(xdg)) / "huggingface" / "hub";
+  const std::string given = variable("HF_HUB_CACHE");
+  return given.empty() ? hugging_face_home() / "hub" : fs::path(given);
 }
 
 bool is_model(const fs::path& directory) {
@@ -48,6 +46,12 @@ std::optional<fs::path> find_cached(std::string repository) {
 }
 
 }  // namespace
+
+fs::path hugging_face_home() {
+  if (const std::string given = variable("HF_HOME"); !given.empty()) return given;
+  const std::string xdg = variable("XDG_CACHE_HOME");
+  return (xdg.empty() ? home() / ".cache" : fs::path(xdg)) / "huggingface";
+}
 
 fs::path default_models_directory() {
   if (const std::string given = variable("PARO_MODELS_DIR"); !given.empty()) return given;

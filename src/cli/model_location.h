@@ -10,6 +10,9 @@ namespace paro::cli {
 // $PARO_MODELS_DIR, else paro/models below $XDG_DATA_HOME or ~/.local/share. `pull` makes ORG/NAME in it.
 std::filesystem::path default_models_directory();
 
+// $HF_HOME, or where it is by default.
+std::filesystem::path hugging_face_home();
+
 // The directory of ORG/NAME; nothing where there is none, or `model` is no such name.
 std::optional<std::filesystem::path> find_pulled(const std::string& model);
 

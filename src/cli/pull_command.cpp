@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/model_location.h"
 #include "cli/output.h"
@@ -12,9 +13,24 @@
 namespace paro::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxTokenBytes = 4 << 10;
+
 std::string variable(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+// HF_TOKEN, or what Hugging Face's own program left where it keeps it.
+std::string hub_token() {
+  if (const std::string token = variable("HF_TOKEN", ""); !token.empty()) return token;
+  const fs::path file = variable("HF_TOKEN_PATH", (hugging_face_home() / "token").c_str());
+  std::error_code error;
+  if (!fs::exists(file, error)) return "";
+  std::string token = read_text_file(file, kMaxTokenBytes);
+  token.erase(token.find_last_not_of(" \r\n") + 1);
+  return token;
 }
 
 class Pull final : public Command {
@@ -38,7 +54,7 @@ class Pull final : public Command {
       throw Error(ErrorKind::usage, "--hub-endpoint is '{}', expected a URL that begins with https:// or http://",
                   options_.endpoint);
     }
-    options_.token = variable("HF_TOKEN", "");
+    options_.token = hub_token();
     options_.into = models_directory_ / options_.repository;
     options_.progress = progress_bar("pulling");
     const hub::Pulled pulled = hub::pull(options_);
@@ -50,7 +66,7 @@ class Pull final : public Command {
 
  private:
   hub::PullOptions options_{.endpoint = variable("HF_ENDPOINT", "https://huggingface.co")};
-  std::filesystem::path models_directory_ = default_models_directory();
+  fs::path models_directory_ = default_models_directory();
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "cli/api_key_file.h"
 #include "cli/command.h"
 #include "cli/common_options.h"
+#include "cli/file_limit.h"
 #include "cli/model_card.h"
 #include "cli/model_files.h"
 #include "cli/model_location.h"
@@ -94,6 +95,7 @@ class Serve final : public Command {
     }
     server_.cors_origins = server::parse_origins(cors_origins_);
     limits_.apply_to(server_);
+    allow_connections(server_.max_connections);
     check_model_directory(model_);
     const server::ModelSettings settings = read_model_settings(model_, settings_file_);
     EngineOptions options = common_.engine_options(model_);

@@ -102,6 +102,10 @@ std::vector<int32_t> TextModel::encode_chat(const json::array& messages, bool th
   return tokenizer.encode(chat_template->render(variables), false);
 }
 
+const text::ChatFormat& TextModel::chat_format() const {
+  return text::chat_format_for(tokenizer, chat_template ? &*chat_template : nullptr);
+}
+
 std::vector<MemoryClass> TextModel::memory() const {
   return {{"tokenizer", tokenizer.memory_bytes(), tokenizer.memory_bytes()}};
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/memory_report.h"
+#include "text/chat_format.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -27,6 +28,9 @@ struct TextModel {
 
   // A conversation, up to where the model answers. Throws Error{chat_template} when there is no template.
   std::vector<int32_t> encode_chat(const boost::json::array& messages, bool think) const;
+
+  // How its answers are read.
+  const text::ChatFormat& chat_format() const;
 
   std::vector<MemoryClass> memory() const;  // for the plan
 };

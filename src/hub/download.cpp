@@ -130,11 +130,11 @@ class Part {
 }  // namespace
 
 std::string Hub::revision_url() const {
-  return fmt::format("{}/api/models/{}/revision/{}?blobs=true", endpoint, repository, url_encoded(revision));
+  return fmt::format("{}/api/models/{}/revision/{}?blobs=true", endpoint, repository, url_encoded_part(revision));
 }
 
 std::string Hub::file_url(const std::string& commit, const std::string& name) const {
-  return fmt::format("{}/{}/resolve/{}/{}", endpoint, repository, commit, url_encoded(name));
+  return fmt::format("{}/{}/resolve/{}/{}", endpoint, repository, commit, url_encoded_path(name));
 }
 
 void Hub::fail(const HttpAnswer& answer, const std::string& what) const {

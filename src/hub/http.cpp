@@ -1,15 +1,13 @@
 #include "hub/http.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <exception>
-#include <mutex>
 #include <string_view>
 
 #include "base/check.h"
+#include "hub/curl.h"
 
 namespace paro::hub {
 namespace {
@@ -71,67 +69,74 @@ size_t take_body(char* bytes, size_t /*one*/, size_t n_bytes, void* user) {
   return n_bytes;
 }
 
-void check(CURLcode code) { PARO_CHECK(code == CURLE_OK, "{}", curl_easy_strerror(code)); }
+std::string url_encoded(std::string_view text, std::string_view kept) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  for (const unsigned char c : text) {
+    if (std::isalnum(c) || kept.find(char(c)) != kept.npos) {
+      encoded += char(c);
+    } else {
+      encoded += {'%', kDigits[c >> 4], kDigits[c & 15]};
+    }
+  }
+  return encoded;
+}
 
-CURL* make_handle() {
-  static std::once_flag initialised;
-  std::call_once(initialised, [] { check(curl_global_init(CURL_GLOBAL_DEFAULT)); });
-  CURL* handle = curl_easy_init();
+void check(CURLcode code) { PARO_CHECK(code == CURLE_OK, "{}", curl().easy_strerror(code)); }
+
+template <typename T>
+void set(void* handle, CURLoption option, T value) {
+  check(curl().easy_setopt(handle, option, value));
+}
+
+void* make_handle() {
+  void* handle = curl().easy_init();
   PARO_CHECK(handle != nullptr, "libcurl");
   return handle;
 }
 
 }  // namespace
 
-Http::Http(std::string token) : handle_(make_handle(), curl_easy_cleanup), token_(std::move(token)) {}
+Http::Http(std::string token) : handle_(make_handle(), curl().easy_cleanup), token_(std::move(token)) {}
 
 Http::~Http() = default;
 
 HttpAnswer Http::get(const std::string& url, const std::vector<std::string>& headers, const Receive& receive) {
-  CURL* curl = handle_.get();
-  curl_easy_reset(curl);
-  std::unique_ptr<curl_slist, void (*)(curl_slist*)> lines(nullptr, curl_slist_free_all);
-  const auto add = [&](const std::string& line) { lines.reset(curl_slist_append(lines.release(), line.c_str())); };
+  void* const handle = handle_.get();
+  curl().easy_reset(handle);
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> lines(nullptr, curl().slist_free_all);
+  const auto add = [&](const std::string& line) { lines.reset(curl().slist_append(lines.release(), line.c_str())); };
   for (const std::string& header : headers) add(header);
   if (!token_.empty()) add("Authorization: Bearer " + token_);
   Transfer transfer{.answer = {}, .receive = receive};
-  check(curl_easy_setopt(curl, CURLOPT_URL, url.c_str()));
-  check(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines.get()));
-  check(curl_easy_setopt(curl, CURLOPT_USERAGENT, "paro"));
-  check(curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L));
-  check(curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L));
-  check(curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects));
-  check(curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https"));
+  set(handle, CURLOPT_URL, url.c_str());
+  set(handle, CURLOPT_HTTPHEADER, lines.get());
+  set(handle, CURLOPT_USERAGENT, "paro");
+  set(handle, CURLOPT_NOSIGNAL, 1L);
+  set(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  set(handle, CURLOPT_MAXREDIRS, kMaxRedirects);
+  set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   // What was asked for in secret is not sent in the open.
-  check(curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, url.starts_with("https:") ? "https" : "http,https"));
-  check(curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS));
-  check(curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L));
-  check(curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStallTimeoutS));
-  check(curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header));
-  check(curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer));
-  check(curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body));
-  check(curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer));
-  const CURLcode result = curl_easy_perform(curl);
+  set(handle, CURLOPT_REDIR_PROTOCOLS_STR, url.starts_with("https:") ? "https" : "http,https");
+  set(handle, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutS);
+  set(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(handle, CURLOPT_LOW_SPEED_TIME, kStallTimeoutS);
+  set(handle, CURLOPT_HEADERFUNCTION, take_header);
+  set(handle, CURLOPT_HEADERDATA, &transfer);
+  set(handle, CURLOPT_WRITEFUNCTION, take_body);
+  set(handle, CURLOPT_WRITEDATA, &transfer);
+  const CURLcode result = curl().easy_perform(handle);
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   if (result != CURLE_OK && !transfer.ended) {
-    throw ConnectionFailure{curl_easy_strerror(result), result == CURLE_COULDNT_RESOLVE_HOST ||
-                                                            result == CURLE_COULDNT_RESOLVE_PROXY ||
-                                                            result == CURLE_COULDNT_CONNECT};
+    throw ConnectionFailure{curl().easy_strerror(result), result == CURLE_COULDNT_RESOLVE_HOST ||
+                                                              result == CURLE_COULDNT_RESOLVE_PROXY ||
+                                                              result == CURLE_COULDNT_CONNECT};
   }
   return transfer.answer;
 }
 
-std::string url_encoded(std::string_view path) {
-  std::string encoded;
-  for (const unsigned char c : path) {
-    if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~' || c == '/') {
-      encoded += char(c);
-    } else {
-      constexpr char kDigits[] = "0123456789ABCDEF";
-      encoded += {'%', kDigits[c >> 4], kDigits[c & 15]};
-    }
-  }
-  return encoded;
-}
+std::string url_encoded_path(std::string_view path) { return url_encoded(path, "-_.~/"); }
+
+std::string url_encoded_part(std::string_view part) { return url_encoded(part, "-_.~"); }
 
 }  // namespace paro::hub

@@ -43,7 +43,8 @@ class Http {
   std::string token_;
 };
 
-// Each part of a path between slashes, as a URL carries it.
-std::string url_encoded(std::string_view path);
+// As a URL carries it in its path: with slashes that part names, or as one part.
+std::string url_encoded_path(std::string_view path);
+std::string url_encoded_part(std::string_view part);
 
 }  // namespace paro::hub

@@ -71,9 +71,11 @@ void record(const fs::path& directory, const Repository& repository) {
     if (!file.sha256.empty()) entry["lfs"] = {{"sha256", file.sha256}};
     files.push_back(std::move(entry));
   }
-  std::ofstream out(directory / kRecord, std::ios::binary);
+  const fs::path target = directory / kRecord, written = beside(target, ".new");
+  std::ofstream out(written, std::ios::binary);
   out << json::serialize(json::object{{"sha", repository.commit}, {"siblings", std::move(files)}}) << '\n';
-  if (!out.flush()) throw Error(ErrorKind::io, "cannot write '{}'", (directory / kRecord).string());
+  if (!out.flush()) throw Error(ErrorKind::io, "cannot write '{}'", written.string());
+  fs::rename(written, target);
 }
 
 bool is_same(const RepositoryFile& a, const RepositoryFile& b) {

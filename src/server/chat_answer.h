@@ -1,21 +1,23 @@
 // Choices of /chat/completions: messages and deltas with content, reasoning_content and tool_calls.
 #pragma once
 
+#include <utility>
+
 #include "server/choices_answer.h"
 
 namespace paro::server {
 
 class ChatAnswer : public ChoicesAnswer {
  public:
-  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, bool reads_calls,
+  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, text::ParserOptions parser_options,
              const GenerationOptions& options)
       : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, options, tokenizer),
         format_(format),
         tokenizer_(tokenizer),
-        reads_calls_(reads_calls) {}
+        parser_options_(std::move(parser_options)) {}
 
   std::unique_ptr<text::ChatParser> make_parser() const override {
-    return format_.make_parser(tokenizer_, reads_calls_);
+    return format_.make_parser(tokenizer_, parser_options_);
   }
 
  private:
@@ -31,7 +33,7 @@ class ChatAnswer : public ChoicesAnswer {
 
   const text::ChatFormat& format_;
   const text::Tokenizer& tokenizer_;
-  const bool reads_calls_;
+  const text::ParserOptions parser_options_;
   std::vector<int> n_calls_;  // started so far, of each choice
 };
 

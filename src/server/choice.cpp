@@ -45,7 +45,7 @@ ChoicePiece Choice::finish(const GenerationEnd& end) {
     n_tokens_ = std::max(n_tokens_, end.n_generated_tokens);
     piece.deltas = cut(parser_->finish());
     emit(held_kind_, matcher_.flush(), piece.deltas);
-    cut_off = end.reason == FinishReason::length && (n_calls_ == 0 || is_text(held_kind_));
+    cut_off = end.reason == FinishReason::length && (n_calls_ == 0 || is_text(held_kind_) || !last_call_is_complete_);
   }
   piece.scores = take_scores(!stopped());
   finished_ = true;
@@ -65,6 +65,7 @@ std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {
       emit(delta.kind, matcher_.push(delta.text), told);
     } else {
       if (delta.kind == Kind::call_started) ++n_calls_;
+      if (delta.kind == Kind::call_ended) last_call_is_complete_ = delta.is_complete;
       told_bytes_ += delta.text.size();
       told.push_back(std::move(delta));
     }

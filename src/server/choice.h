@@ -53,6 +53,7 @@ class Choice {
   size_t read_bytes_ = 0, told_bytes_ = 0;
   int n_tokens_ = 0;
   int n_calls_ = 0;
+  bool last_call_is_complete_ = true;
   bool finished_ = false;
   std::string_view finish_reason_;
   GenerationEnd end_;

@@ -17,7 +17,7 @@ namespace json = boost::json;
 
 struct ChatJob {
   AnswerJob answer;
-  bool has_tools = false;
+  text::ParserOptions parser_options;
 };
 
 // The request's JSON and text are gone when the sequences start.
@@ -29,7 +29,8 @@ ChatJob chat_job(Connection& connection, const Service& service) {
   job.prompts.push_back(chat_prompt_tokens(request, service));
   job.prompt_field = "messages";
   job.options = std::move(request.options);
-  return {std::move(job), !request.tools.empty()};
+  text::ParserOptions parser_options = chat_parser_options(request, job.prompts.front(), service);
+  return {std::move(job), std::move(parser_options)};
 }
 
 AnswerJob completion_job(Connection& connection, const Service& service, std::vector<std::string>& echoes) {
@@ -58,7 +59,7 @@ AnswerJob completion_job(Connection& connection, const Service& service, std::ve
 
 asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
   ChatJob job = chat_job(connection, service);
-  ChatAnswer format(service.format, service.model.tokenizer, job.has_tools, job.answer.options);
+  ChatAnswer format(service.format, service.model.tokenizer, std::move(job.parser_options), job.answer.options);
   co_await answer(connection, service, std::move(job.answer), format);
 }
 

@@ -30,10 +30,10 @@ MessageJob message_job(Connection& connection, const Service& service) {
   MessageRequest request = read_request(body, service);
   if (!request.chat.options.max_tokens) throw invalid_field("max_tokens", "is missing");
   MessageJob job;
-  job.format = {.reads_calls = !request.chat.tools.empty(),
+  job.answer.prompts.push_back(chat_prompt_tokens(request.chat, service));
+  job.format = {.parser = chat_parser_options(request.chat, job.answer.prompts.front(), service),
                 .shows_thinking = request.shows_thinking,
                 .max_tokens = *request.chat.options.max_tokens};
-  job.answer.prompts.push_back(chat_prompt_tokens(request.chat, service));
   job.answer.prompt_field = "messages";
   job.answer.options = std::move(request.chat.options);
   return job;
@@ -50,7 +50,7 @@ json::object count_tokens(Connection& connection, const Service& service) {
 
 asio::awaitable<void> handle_messages(Connection& connection, const Service& service) {
   MessageJob job = message_job(connection, service);
-  MessageAnswer format(service.format, service.model.tokenizer, job.format);
+  MessageAnswer format(service.format, service.model.tokenizer, std::move(job.format));
   co_await answer(connection, service, std::move(job.answer), format);
 }
 

@@ -73,8 +73,8 @@ json::object event_of(std::string_view type) {
 
 }  // namespace
 
-MessageAnswer::MessageAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, const Options& options)
-    : format_(format), tokenizer_(tokenizer), options_(options), id_(random_id("msg_")) {}
+MessageAnswer::MessageAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options)
+    : format_(format), tokenizer_(tokenizer), options_(std::move(options)), id_(random_id("msg_")) {}
 
 std::string MessageAnswer::opening(const AnswerState& answer) {
   json::object event = event_of("message_start");

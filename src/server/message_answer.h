@@ -11,15 +11,15 @@ namespace paro::server {
 class MessageAnswer : public AnswerFormat {
  public:
   struct Options {
-    bool reads_calls = false;
+    text::ParserOptions parser = {};
     bool shows_thinking = true;
     int max_tokens = 0;  // as asked for: an answer that ends below it has filled the context
   };
 
-  MessageAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, const Options& options);
+  MessageAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options);
 
   std::unique_ptr<text::ChatParser> make_parser() const override {
-    return format_.make_parser(tokenizer_, options_.reads_calls);
+    return format_.make_parser(tokenizer_, options_.parser);
   }
 
   std::string opening(const AnswerState& answer) override;

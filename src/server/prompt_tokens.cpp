@@ -36,6 +36,19 @@ std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Servic
   return ids;
 }
 
+text::ParserOptions chat_parser_options(const ChatRequest& request, std::span<const int32_t> prompt,
+                                        const Service& service) {
+  text::ParserOptions options;
+  options.in_thought = service.format.opens_thought(service.model.tokenizer, prompt);
+  options.reads_calls = !request.tools.empty();
+  if (!options.reads_calls) return options;
+  options.tools = std::make_shared<const text::OfferedTools>(request.tools);
+  if (options.tools->memory_bytes() > kMaxToolsBytes)
+    throw invalid_field("tools", fmt::format("have names that take {} bytes, at most {} are kept for an answer",
+                                             options.tools->memory_bytes(), kMaxToolsBytes));
+  return options;
+}
+
 std::vector<int32_t> text_prompt_tokens(std::string_view text, std::string_view param, const Service& service) {
   service.check_length(text, param);
   return service.model.tokenizer.encode(text, true);

@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@ std::string chat_prompt(const ChatRequest& request, const Service& service);
 
 // The template writes <bos> itself, so none is added.
 std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service);
+
+// How the answer to that prompt is read. Throws ApiError 400 when the tools have too many names to be kept meanwhile.
+text::ParserOptions chat_parser_options(const ChatRequest& request, std::span<const int32_t> prompt,
+                                        const Service& service);
 
 // Plain text, with the special tokens that the tokenizer puts around it.
 std::vector<int32_t> text_prompt_tokens(std::string_view text, std::string_view param, const Service& service);

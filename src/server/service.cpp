@@ -19,14 +19,14 @@ int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
          options.n_threads * kThreadBytes +
-         options.max_connections *
-             (int64_t{options.max_header_bytes} + kWrittenBytes + (options.tls_certificate.empty() ? 0 : kTlsBytes));
+         options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes + kMaxToolsBytes +
+                                    (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
 Service::Service(ServerOptions server_options, ServedModel served_model)
     : options(std::move(server_options)),
       model(std::move(served_model)),
-      format(text::chat_format_for(model.tokenizer)),
+      format(text::chat_format_for(model.tokenizer, model.chat_template)),
       default_sampling(model.engine.info().default_sampling),
       started_at(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
                      .count()),

@@ -57,6 +57,9 @@ constexpr int64_t kMaxTemplateBytes = 24 << 10;
 // Of all series of the metrics, and what they are copied to for an answer.
 constexpr int64_t kMetricsBytes = 256 << 10;
 
+// Of the names and types of a request's tools, which are kept until it is answered.
+constexpr int64_t kMaxToolsBytes = 64 << 10;
+
 // What the memory plan has to leave for requests and answers, for the card and for the metrics.
 int64_t planned_bytes(const ServerOptions& options);
 

@@ -2,13 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+#include <utility>
 
 #include "base/check.h"
+#include "base/error.h"
 #include "text/gemma4_format.h"
+#include "text/llama3_format.h"
+#include "text/qwen_format.h"
 #include "text/stream_decoder.h"
 
 namespace paro::text {
 namespace {
+
+namespace json = boost::json;
 
 class PlainParser : public ChatParser {
  public:
@@ -29,18 +38,62 @@ class PlainParser : public ChatParser {
 
 // The table: one row for each format.
 const std::array kFormats{
-    ChatFormat{"gemma4", gemma4_markers(), true, make_gemma4_parser},
-    ChatFormat{"plain", {}, false, [](const Tokenizer& tokenizer, bool) { return make_plain_parser(tokenizer); }},
+    ChatFormat{"gemma4", gemma4_markers(), "", kGemma4Thought, true, make_gemma4_parser},
+    ChatFormat{"qwen3.5", qwen_markers(), "<function=", kQwenThought, false, make_qwen35_parser},
+    ChatFormat{"qwen3", qwen_markers(), "", kQwenThought, false, make_qwen3_parser},
+    ChatFormat{"llama3", llama3_markers(), "", {}, false, make_llama3_parser},
+    ChatFormat{"plain",
+               {},
+               "",
+               {},
+               false,
+               [](const Tokenizer& tokenizer, const ParserOptions&) { return make_plain_parser(tokenizer); }},
 };
+
+// A conversation with a call, as the template writes it; nothing where it cannot.
+std::string rendered_call(const ChatTemplate& chat_template) {
+  const json::object function{{"name", "probe"}, {"arguments", {{"key", "value"}}}};
+  const json::object call{{"id", "call_1"}, {"type", "function"}, {"function", function}};
+  const json::object context{{"messages",
+                              {{{"role", "user"}, {"content", "text"}},
+                               {{"role", "assistant"}, {"content", ""}, {"tool_calls", json::array{call}}}}},
+                             {"tools", nullptr},
+                             {"add_generation_prompt", false},
+                             {"bos_token", ""},
+                             {"eos_token", ""}};
+  try {
+    return chat_template.render(context);
+  } catch (const Error&) {
+    return {};
+  }
+}
 
 }  // namespace
 
+bool ChatFormat::opens_thought(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const {
+  if (thought.open.empty()) return false;
+  const std::optional<int32_t> open = tokenizer.token_id(thought.open), close = tokenizer.token_id(thought.close);
+  const std::optional<int32_t> turn_open = tokenizer.token_id(thought.turn_open),
+                               turn_close = tokenizer.token_id(thought.turn_close);
+  for (auto id = prompt.rbegin(); id != prompt.rend(); ++id) {
+    if (*id == open) return true;
+    if (*id == close || *id == turn_open || *id == turn_close) return false;
+  }
+  return false;
+}
+
 std::span<const ChatFormat> chat_formats() { return kFormats; }
 
-const ChatFormat& chat_format_for(const Tokenizer& tokenizer) {
+const ChatFormat& chat_format_for(const Tokenizer& tokenizer, const ChatTemplate* chat_template) {
   const auto has = [&](std::string_view marker) { return tokenizer.token_id(marker).has_value(); };
+  std::optional<std::string> call;
+  const auto writes = [&](std::string_view sign) {
+    if (sign.empty()) return true;
+    if (!call) call = chat_template ? rendered_call(*chat_template) : std::string();
+    return call->find(sign) != std::string::npos;
+  };
   for (const ChatFormat& format : kFormats)
-    if (std::all_of(format.markers.begin(), format.markers.end(), has)) return format;
+    if (std::all_of(format.markers.begin(), format.markers.end(), has) && writes(format.call_sign)) return format;
   PARO_CHECK(false, "the last chat format asks for no marker");
   return kFormats.back();
 }

@@ -1,5 +1,6 @@
 // Reads a chat model's output back: tokens in; content, reasoning and tool calls out, piece by piece as they become
-// certain. Which notation a model speaks shows in the special tokens of its tokenizer: chat_formats() is the table.
+// certain. Which notation a model speaks shows in the special tokens of its tokenizer, and where these are the same in
+// how its template writes a call: chat_formats() is the table.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/chat_template.h"
+#include "text/offered_tools.h"
 #include "text/tokenizer.h"
 
 namespace paro::text {
@@ -23,6 +26,7 @@ struct ChatDelta {
   };
   Kind kind = Kind::content;
   std::string text;
+  bool is_complete = true;  // call_ended: false where the call broke off; its arguments are closed to valid JSON
 };
 
 // One answer's parser. Calls do not overlap: started, arguments, ended, then the next.
@@ -33,22 +37,36 @@ class ChatParser {
   virtual std::vector<ChatDelta> finish() = 0;  // what was held back
 };
 
+// What a parser is told of the request.
+struct ParserOptions {
+  bool reads_calls = true;  // false, for a model that was offered no tools: the words of a call are content
+  bool in_thought = false;  // the prompt ends inside a thought
+  std::shared_ptr<const OfferedTools> tools;  // shared by the parsers of a request; none: any function, any types
+};
+
+// Tokens around a thought, and those that begin or end a turn of a conversation.
+struct ThoughtMarkers {
+  std::string_view open, close, turn_open, turn_close;
+};
+inline constexpr ThoughtMarkers kGemma4Thought{"<|channel>", "<channel|>", "<|turn>", "<turn|>"};
+inline constexpr ThoughtMarkers kQwenThought{"<think>", "</think>", "<|im_start|>", "<|im_end|>"};
+
 struct ChatFormat {
   std::string_view name;
   std::span<const std::string_view> markers;  // a tokenizer with all of them speaks this format
-  bool tool_results_as_objects = false;       // its templates print a tool's JSON object natively
-  std::unique_ptr<ChatParser> (*make)(const Tokenizer& tokenizer, bool reads_calls) = nullptr;
+  std::string_view call_sign;                 // and a template that writes calls with this; empty: any template
+  ThoughtMarkers thought;                     // empty: none
+  bool tool_results_as_objects;               // its templates print a tool's JSON object natively
+  std::unique_ptr<ChatParser> (*make_parser)(const Tokenizer& tokenizer, const ParserOptions& options);
 
-  // Without `reads_calls`, for a model that was offered no tools, the words of a call are content.
-  std::unique_ptr<ChatParser> make_parser(const Tokenizer& tokenizer, bool reads_calls = true) const {
-    return make(tokenizer, reads_calls);
-  }
+  // Whether an answer to this prompt begins inside a thought, as where the template opens one.
+  bool opens_thought(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const;
 };
 
 // Most particular first; the last one fits every tokenizer.
 std::span<const ChatFormat> chat_formats();
 
-const ChatFormat& chat_format_for(const Tokenizer& tokenizer);
+const ChatFormat& chat_format_for(const Tokenizer& tokenizer, const ChatTemplate* chat_template = nullptr);
 
 // Everything is content; special tokens are left out.
 std::unique_ptr<ChatParser> make_plain_parser(const Tokenizer& tokenizer);

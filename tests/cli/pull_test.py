@@ -308,6 +308,18 @@ def test_a_token_opens_the_hub_and_is_told_to_no_other_host(hub: Hub, models: Pa
     assert stored and not any("Authorization" in header for header in stored)
 
 
+def test_a_token_that_a_login_left_opens_the_hub(hub: Hub, models: Path, tmp_path: Path) -> None:
+    hub.is_open = False
+    (tmp_path / "token").write_text("secret\n")
+    pull(hub, models, HF_HOME=str(tmp_path))
+    check_whole(hub, models)
+
+
+def test_a_revision_with_slashes_is_one_part_of_the_address(hub: Hub, models: Path) -> None:
+    assert "'refs/pr/1'" in refusal(hub, models, "--revision", "refs/pr/1")
+    assert hub.requests[0][0] == f"/api/models/{NAME}/revision/refs%2Fpr%2F1?blobs=true"
+
+
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil", "..", "a\\b", "a\nb", ""])
 def test_names_that_lead_out_of_the_directory_are_refused(name: str, hub: Hub, models: Path) -> None:
     hub.files[name] = b"evil"

@@ -3,13 +3,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import resource
 import signal
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from program import DEMO, MISUSED, paro, refused, serving
+from program import DEMO, MISUSED, PARO, paro, refused, serving
 
 
 def request(connection: http.client.HTTPConnection, method: str, path: str, body: object = None,
@@ -34,7 +38,7 @@ def server_bytes(*flags: object) -> int:
 def test_the_plan_counts_what_the_limits_allow() -> None:
     usual = server_bytes()
     assert server_bytes("--max-request-memory", "128MiB") == usual + (64 << 20)
-    assert server_bytes("--max-connections", 256) == usual + 128 * (128 << 10)
+    assert server_bytes("--max-connections", 256) == usual + 128 * (192 << 10)
     assert server_bytes("--max-header", "128KiB") == usual + 128 * (64 << 10)
     assert server_bytes("--http-threads", 4) > usual
     queues = [json.loads(paro("plan", DEMO, "--json", "--max-queue", n).stdout)["plan_bytes"] for n in (1, 1001)]
@@ -75,6 +79,20 @@ def test_a_connection_too_many_is_told_so() -> None:
         first, second = connect(server.port), connect(server.port)
         assert request(first, "GET", "/health").read() == b'{"status":"ok"}'
         assert request(second, "GET", "/health").status == 503
+
+
+def test_more_connections_than_files_may_be_open_are_refused() -> None:
+    def lower(hard: int) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+
+    command = [PARO, "serve", str(DEMO), "--port", "0", "--max-connections", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: lower(500))
+    assert done.returncode == MISUSED and "--max-connections 1000" in done.stderr and "500" in done.stderr
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: lower(2000)) as server:
+        assert "listening" in server.stderr.readline()
+        assert re.search(r"Max open files +1256 ", Path(f"/proc/{server.pid}/limits").read_text())
+        server.kill()
 
 
 # --- origins --------------------------------------------------------------------------------------------------------

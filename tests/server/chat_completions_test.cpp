@@ -177,7 +177,7 @@ TEST_F(ChatCompletions, CallsThatEndWithoutTheirMarkerAreCallsIfComplete) {
   EXPECT_EQ(choice.at("message").at("tool_calls").as_array().size(), 1u);
 }
 
-TEST_F(ChatCompletions, CallsThatTheLengthCutsAreContentWithoutMarkers) {
+TEST_F(ChatCompletions, CallsThatTheLengthCutsEndWithItAndHaveJsonArguments) {
   for (const std::string_view before : {"", "<|tool_call>call:now{}<tool_call|>"}) {
     const std::string text = std::string(before) + "<|tool_call>call:add{a:<|\"|>x";
     const size_t n_tokens = tokens_of(text).size();
@@ -185,7 +185,9 @@ TEST_F(ChatCompletions, CallsThatTheLengthCutsAreContentWithoutMarkers) {
     if (before.empty()) start();
     const json::value choice = chat(fmt::format(R"("max_tokens":{},{})", n_tokens, kTools)).json().at("choices").at(0);
     EXPECT_EQ(choice.at("finish_reason"), "length");
-    EXPECT_EQ(choice.at("message").at("content"), "call:add{a:x");
+    const json::array& calls = choice.at("message").at("tool_calls").as_array();
+    EXPECT_EQ(calls.back().at("function"), (json::object{{"name", "add"}, {"arguments", R"({"a":"x"})"}}));
+    EXPECT_EQ(choice.at("message").at("content"), nullptr);
   }
 }
 

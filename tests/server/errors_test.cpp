@@ -280,9 +280,9 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo80MiBStacksACardAndMetrics) {
+TEST(ServerOptions, PlanComesTo88MiBStacksACardAndMetrics) {
   EXPECT_EQ(server::planned_bytes({}),
-            (int64_t{80} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
+            (int64_t{88} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
 }
 
 TEST_F(Errors, WhatATemplateCannotReadIs400) {

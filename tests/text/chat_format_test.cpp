@@ -8,8 +8,12 @@
 #include <boost/json/serialize.hpp>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <utility>
 
+#include "tests/text/parsed_answer.h"
 #include "text/chat_format_messages.h"
+#include "text/gemma4_call.h"
 #include "text/gemma4_format.h"
 
 namespace paro::text {
@@ -28,45 +32,12 @@ const Tokenizer& demo_tokenizer() {
   return tokenizer;
 }
 
-struct Message {
-  std::string content, reasoning;
-  std::vector<std::pair<std::string, std::string>> calls;
-  int n_open_calls = 0;
-
-  void take(const std::vector<ChatDelta>& deltas) {
-    for (const ChatDelta& delta : deltas) {
-      switch (delta.kind) {
-        case ChatDelta::Kind::content:
-          content += delta.text;
-          break;
-        case ChatDelta::Kind::reasoning:
-          reasoning += delta.text;
-          break;
-        case ChatDelta::Kind::call_started:
-          calls.emplace_back(delta.text, "");
-          ++n_open_calls;
-          break;
-        case ChatDelta::Kind::call_arguments:
-          calls.back().second += delta.text;
-          break;
-        case ChatDelta::Kind::call_ended:
-          --n_open_calls;
-          break;
-      }
-    }
-  }
-};
-
-Message parse(ChatParser& parser, const std::vector<int32_t>& ids) {
-  Message message;
-  for (const int32_t id : ids) message.take(parser.push(id));
-  message.take(parser.finish());
-  EXPECT_EQ(message.n_open_calls, 0);
-  return message;
+ParsedAnswer parse(std::string_view text, const ParserOptions& options = {}) {
+  return parse(*make_gemma4_parser(demo_tokenizer(), options), demo_tokenizer().encode(text, false));
 }
 
-Message parse(std::string_view text) {
-  return parse(*make_gemma4_parser(demo_tokenizer()), demo_tokenizer().encode(text, false));
+ParsedAnswer read(std::string_view text) {
+  return read_call([] { return std::make_unique<Gemma4CallReader>(); }, text);
 }
 
 TEST(ChatFormat, IsChosenByTheTokenizersMarkers) {
@@ -79,7 +50,7 @@ TEST(ChatFormat, IsChosenByTheTokenizersMarkers) {
 
 TEST(ChatFormat, PlainIsAllContent) {
   const auto parser = make_plain_parser(demo_tokenizer());
-  const Message message = parse(*parser, demo_tokenizer().encode("Hi <|turn>there<turn|>", false));
+  const ParsedAnswer message = parse(*parser, demo_tokenizer().encode("Hi <|turn>there<turn|>", false));
   EXPECT_EQ(message.content, "Hi there");  // special tokens are left out
 }
 
@@ -90,7 +61,7 @@ TEST(Gemma4Format, DemoTranscriptsAreReadAsExpected) {
     std::vector<int32_t> ids;
     for (const json::value& id : transcript.at("completion_ids").as_array())
       ids.push_back(static_cast<int32_t>(id.as_int64()));
-    const Message message = parse(*make_gemma4_parser(demo_tokenizer()), ids);
+    const ParsedAnswer message = parse(*make_gemma4_parser(demo_tokenizer(), {}), ids);
     const json::value* expected = transcript.as_object().if_contains("expected");
     if (expected == nullptr) continue;
     if (const json::value* reasoning = expected->as_object().if_contains("reasoning_content")) {
@@ -101,8 +72,8 @@ TEST(Gemma4Format, DemoTranscriptsAreReadAsExpected) {
     ASSERT_EQ(message.calls.size(), calls ? calls->as_array().size() : 0);
     for (size_t i = 0; i < message.calls.size(); ++i) {
       const json::value& function = calls->at(i).at("function");
-      EXPECT_EQ(message.calls[i].first, function.at("name").as_string());
-      EXPECT_EQ(json::parse(message.calls[i].second), function.at("arguments"));
+      EXPECT_EQ(message.calls[i].name, function.at("name").as_string());
+      EXPECT_EQ(json::parse(message.calls[i].arguments), function.at("arguments"));
       ++n_calls;
     }
     // The model need not have learnt the expected words; what it said is the content, without markers.
@@ -127,7 +98,7 @@ TEST(Gemma4Format, ThoughtLosesHeaderAndLastNewlineOnly) {
 }
 
 TEST(Gemma4Format, UnfinishedThoughtStaysReasoning) {
-  const Message message = parse("<|channel>thought\nHmm, so\n");
+  const ParsedAnswer message = parse("<|channel>thought\nHmm, so\n");
   EXPECT_EQ(message.reasoning, "Hmm, so\n");
   EXPECT_EQ(message.content, "");
 }
@@ -137,49 +108,122 @@ TEST(Gemma4Format, StrayMarkersDoNotShow) {
 }
 
 TEST(Gemma4Format, CallInsideAThoughtEndsIt) {
-  const Message message = parse("<|channel>thought\nuse it<|tool_call>call:f{}<tool_call|>done");
+  const ParsedAnswer message = parse("<|channel>thought\nuse it<|tool_call>call:f{}<tool_call|>done");
   EXPECT_EQ(message.reasoning, "use it");
   ASSERT_EQ(message.calls.size(), 1u);
   EXPECT_EQ(message.content, "done");
 }
 
 TEST(Gemma4Format, EveryValueBecomesItsJson) {
-  const Message message = parse(
+  const ParsedAnswer message = parse(
       "<|tool_call>call:my_tool{s:<|\"|>a, \"b\": {c}\\<|\"|>,n:-1.50e3,i:42,t:true,f:false,z:null,w:two words,"
       "v:01,l:[1,<|\"|>x<|\"|>,[]],o:{k:{},<|\"|>a b<|\"|>:2},e:<|\"|><|\"|>}<tool_call|>");
   ASSERT_EQ(message.calls.size(), 1u);
-  EXPECT_EQ(message.calls[0].first, "my_tool");
-  EXPECT_EQ(message.calls[0].second,
+  EXPECT_EQ(message.calls[0].name, "my_tool");
+  EXPECT_EQ(message.calls[0].arguments,
             R"({"s":"a, \"b\": {c}\\","n":-1.50e3,"i":42,"t":true,"f":false,"z":null,"w":"two words",)"
             R"("v":"01","l":[1,"x",[]],"o":{"k":{},"a b":2},"e":""})");
-  EXPECT_NO_THROW(json::parse(message.calls[0].second));
+  EXPECT_NO_THROW(json::parse(message.calls[0].arguments));
   EXPECT_EQ(message.content, "");
 }
 
-TEST(Gemma4Format, MalformedCallsComeOutAsContentWithoutMarkers) {
-  for (const std::string call :
-       {"call:f{a:1", "call:f{a:}", "call:f{a:<|\"|>x}", "call:{a:1}", "f{a:1}", "call:f{a:1}}", ""}) {
+TEST(Gemma4Format, WhatIsNoCallComesOutAsContentWithoutMarkers) {
+  for (const std::string call : {"call:{a:1}", "f{a:1}", "call:f", "call:f<|\"|>{a:1}", "call f{}", "call:a:b{}", ""}) {
     std::string plain = call;
     if (const size_t quote = plain.find("<|\"|>"); quote != std::string::npos) plain.erase(quote, 5);
     for (const std::string_view end : {"<tool_call|>", ""}) {
-      const Message message = parse("Now: <|tool_call>" + call + std::string(end));
+      const ParsedAnswer message = parse("Now: <|tool_call>" + call + std::string(end));
       EXPECT_TRUE(message.calls.empty()) << call;
       EXPECT_EQ(message.content, "Now: " + plain);
     }
   }
 }
 
+TEST(Gemma4Format, CallsThatBreakOffKeepTheirArgumentsAsJson) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"call:f{a:1", "{}"},
+      {"call:f{a:1,b:<|\"|>two", R"({"a":1,"b":"two"})"},
+      {"call:f{a:1,b:[2,{c:<|\"|>d<|\"|>", R"({"a":1,"b":[2,{"c":"d"}]})"},
+      {"call:f{a:1,b:}", R"({"a":1})"},
+      {"call:f{a:1,b", R"({"a":1})"},
+      {"call:f{a:<|\"|>x}", R"({"a":"x}"})"},
+      {"call:f{a:1]} more", "{\"a\":1}"},
+  };
+  for (const auto& [call, arguments] : cases) {
+    for (const std::string_view end : {"<tool_call|>after", ""}) {
+      const ParsedAnswer message = parse("Now: <|tool_call>" + call + std::string(end));
+      ASSERT_EQ(message.calls.size(), 1u) << call;
+      EXPECT_EQ(message.calls[0].name, "f");
+      EXPECT_EQ(message.calls[0].arguments, arguments) << call;
+      EXPECT_FALSE(message.calls[0].is_complete);
+      EXPECT_EQ(message.content, end.empty() ? "Now: " : "Now: after");
+    }
+  }
+}
+
+TEST(Gemma4Format, WhatFollowsACallBeforeItsMarkerIsDropped) {
+  const ParsedAnswer message = parse("<|tool_call>call:f{a:1}} and<tool_call|>so");
+  ASSERT_EQ(message.calls.size(), 1u);
+  EXPECT_EQ(message.calls[0].arguments, R"({"a":1})");
+  EXPECT_TRUE(message.calls[0].is_complete);
+  EXPECT_EQ(message.content, "so");
+}
+
+TEST(Gemma4Format, ArgumentsComeWhileTheyAreWritten) {
+  const auto parser = make_gemma4_parser(demo_tokenizer(), {});
+  std::string told;
+  const auto push = [&](std::string_view text) {
+    for (const int32_t id : demo_tokenizer().encode(text, false))
+      for (const ChatDelta& delta : parser->push(id))
+        told += delta.kind == ChatDelta::Kind::call_started ? delta.text + "(" : delta.text;
+    return std::exchange(told, {});
+  };
+  EXPECT_EQ(push("<|tool_call>call:find"), "");
+  EXPECT_EQ(push("{"), "find({");
+  EXPECT_EQ(push("text:"), "");
+  EXPECT_EQ(push("<|\"|>"), R"("text":")");
+  EXPECT_EQ(push("some words"), "some words");
+  EXPECT_EQ(push("<|\"|>,n:1"), "\"");
+  EXPECT_EQ(push("2"), "");
+  EXPECT_EQ(push(",l:[true"), R"(,"n":12,"l":[)");
+  EXPECT_EQ(push("]}"), "true]}");
+}
+
+TEST(Gemma4Format, CallsReadTheSameWhereverTheyAreCut) {
+  EXPECT_EQ(read("call:f{a:\xffx, y\xff,b:{c:[1,two words,\xff\xff]}, \xff"
+                 "d e\xff : null}")
+                .calls.at(0)
+                .arguments,
+            R"({"a":"x, y","b":{"c":[1,"two words",""]},"d e":null})");
+  EXPECT_EQ(read(" call: f {}").calls.at(0).name, "f");
+  EXPECT_TRUE(read("cal:f{}").calls.empty());
+}
+
+TEST(Gemma4Format, PromptsThatEndInAThoughtAreSeen) {
+  const auto opens = [](std::string_view prompt) {
+    return chat_format_for(demo_tokenizer()).opens_thought(demo_tokenizer(), demo_tokenizer().encode(prompt, false));
+  };
+  EXPECT_TRUE(opens("<|turn>model\n<|channel>thought\n"));
+  EXPECT_FALSE(opens("<|turn>model\n<|channel>thought\n<channel|>"));
+  EXPECT_FALSE(opens("<|turn>model\n"));
+  EXPECT_FALSE(opens("<|turn>user\n<|channel>x<turn|>\n<|turn>model\n"));
+  EXPECT_FALSE(opens(""));
+  const ParsedAnswer message = parse("Hmm\n<channel|>So", {.in_thought = true});
+  EXPECT_EQ(message.reasoning, "Hmm");
+  EXPECT_EQ(message.content, "So");
+}
+
 TEST(Gemma4Format, CompleteCallsNeedNoClosingMarker) {
-  const Message message = parse("<|tool_call>call:f{a:<|\"|>x<|\"|>}<|tool_call>call:g{}<|tool_response>");
+  const ParsedAnswer message = parse("<|tool_call>call:f{a:<|\"|>x<|\"|>}<|tool_call>call:g{}<|tool_response>");
   ASSERT_EQ(message.calls.size(), 2u);
-  EXPECT_EQ(message.calls[0].second, R"({"a":"x"})");
+  EXPECT_EQ(message.calls[0].arguments, R"({"a":"x"})");
   EXPECT_EQ(message.content, "");
   EXPECT_EQ(parse("<|tool_call>call:f{b:2}").calls.size(), 1u);
 }
 
 TEST(Gemma4Format, CallsOfAModelWithoutToolsAreText) {
-  const auto parser = make_gemma4_parser(demo_tokenizer(), false);
-  const Message message =
+  const auto parser = make_gemma4_parser(demo_tokenizer(), {.reads_calls = false});
+  const ParsedAnswer message =
       parse(*parser, demo_tokenizer().encode("So: <|tool_call>call:f{a:<|\"|>x<|\"|>}<tool_call|>.", false));
   EXPECT_TRUE(message.calls.empty());
   EXPECT_EQ(message.content, "So: call:f{a:x}.");
@@ -187,10 +231,10 @@ TEST(Gemma4Format, CallsOfAModelWithoutToolsAreText) {
 
 TEST(Gemma4Format, NestingHasALimit) {
   const auto nested = [](size_t depth) {
-    return "call:f{a:" + std::string(depth, '[') + std::string(depth, ']') + "}";
+    return parse("<|tool_call>call:f{a:" + std::string(depth, '[') + std::string(depth, ']') + "}").calls.at(0);
   };
-  EXPECT_TRUE(parse_gemma4_call(nested(30)));
-  EXPECT_FALSE(parse_gemma4_call(nested(100000)));
+  EXPECT_TRUE(nested(30).is_complete);
+  EXPECT_FALSE(nested(1000).is_complete);
 }
 
 TEST(Gemma4Format, MarkersSpelledAsTextAreText) {
@@ -199,7 +243,7 @@ TEST(Gemma4Format, MarkersSpelledAsTextAreText) {
     const std::vector<int32_t> letter = demo_tokenizer().encode(std::string_view(&c, 1), false);
     ids.insert(ids.end(), letter.begin(), letter.end());
   }
-  const Message message = parse(*make_gemma4_parser(demo_tokenizer()), ids);
+  const ParsedAnswer message = parse(*make_gemma4_parser(demo_tokenizer(), {}), ids);
   EXPECT_TRUE(message.calls.empty());
   EXPECT_EQ(message.content, "<|tool_call>call:f{}<tool_call|>");
 }
