@@ -328,9 +328,9 @@ TEST_F(Native, SlotsTellWhichAreAtWork) {
   engine.model_info.max_context = 100000;
   start();
   const auto busy = [&] {
+    const json::value slots = HttpClient(port()).get("/slots").json();
     int n = 0;
-    for (const json::value& slot : HttpClient(port()).get("/slots").json().as_array())
-      n += slot.at("is_processing") == true;
+    for (const json::value& slot : slots.as_array()) n += slot.at("is_processing") == true;
     return n;
   };
   EXPECT_EQ(HttpClient(port()).get("/slots").json().as_array().size(), 4u);
