@@ -38,6 +38,8 @@ void read_header(const HttpHeader& header) {
   }
   has_key(header, {"key"});
   expects_continue(header);
+  accepts_gzip(header);
+  has_entity_tag(header, "W/\"0\"");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: Debian 12 through apt, macOS through Homebrew.
-# usage: tools/install_packages.sh [arm64 | counting | packaging]    also what `make test-arm64`, `count-instructions` or `package` needs
+# usage: tools/install_packages.sh [arm64 | browser | counting | packaging]    also what `make test-arm64`, the tests of the web page,
+# `make count-instructions` or `package` need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,9 +15,10 @@ debian_packages=(
 case "${1:-}" in
   "") ;;
   arm64) debian_packages+=(g++-aarch64-linux-gnu qemu-user) ;;  # GoogleTest and fmt serve every processor as sources
+  browser) debian_packages+=(chromium chromium-driver) ;;
   counting) debian_packages+=(valgrind) ;;
   packaging) debian_packages+=(dpkg-dev file) ;;
-  *) echo "unknown set of packages '$1', expected arm64, counting or packaging" >&2; exit 2 ;;
+  *) echo "unknown set of packages '$1', expected arm64, browser, counting or packaging" >&2; exit 2 ;;
 esac
 
 if [[ "$(uname)" == Darwin ]]; then

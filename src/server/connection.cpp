@@ -12,6 +12,7 @@
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/json/error.hpp>
 #include <exception>
@@ -268,15 +269,29 @@ asio::awaitable<void> Connection::respond_text(unsigned status, std::string body
   if (status == 405)
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
-  if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_, service_.options);
   response.body() = std::move(body);
   response.prepare_payload();
+  co_await send_whole(std::move(response));
+}
+
+asio::awaitable<void> Connection::respond_static(unsigned status, std::string_view body, const http::fields& fields) {
+  http::response<http::span_body<const char>> response(static_cast<http::status>(status), request_.version());
+  for (const auto& field : fields) response.set(field.name_string(), field.value());
+  response.body() = {body.data(), body.size()};
+  if (status != 304) response.content_length(body.size());
+  co_await send_whole(std::move(response));
+}
+
+// For HEAD the header alone.
+template <typename Body>
+asio::awaitable<void> Connection::send_whole(http::response<Body> response) {
+  if (draining_) keeps_alive_ = false;
+  set_common_fields(response, keeps_alive_, request_, service_.options);
   release_body();
-  count_answer(status);
+  count_answer(response.result_int());
   answered_ = true;
   const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
-  http::response_serializer<http::string_body> serializer(response);
+  http::response_serializer<Body> serializer(response);
   if (request_.method() == http::verb::head) {
     co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
   } else {

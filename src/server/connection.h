@@ -45,6 +45,8 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
   boost::asio::awaitable<void> respond_text(unsigned status, std::string body, std::string_view content_type = kJson);
   boost::asio::awaitable<void> respond_empty(unsigned status);
+  boost::asio::awaitable<void> respond_static(unsigned status, std::string_view body,
+                                              const boost::beast::http::fields& fields);  // `body` outlives all answers
   boost::asio::awaitable<void> begin_events();
   boost::asio::awaitable<void> send_events(std::string frames);
   boost::asio::awaitable<void> end_events();
@@ -67,6 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
   void count_answer(unsigned status) const;
+  template <typename Body>
+  boost::asio::awaitable<void> send_whole(boost::beast::http::response<Body> response);
   void log_failure(const ApiError& error) const;
   void release_body();
 

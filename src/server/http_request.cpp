@@ -1,5 +1,6 @@
 #include "server/http_request.h"
 
+#include <algorithm>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/rfc7230.hpp>
@@ -112,6 +113,22 @@ bool names_anthropic_version(const HttpHeader& header) { return header.count("an
 
 bool expects_continue(const HttpHeader& header) {
   return header.version() >= 11 && beast::iequals(header[http::field::expect], "100-continue");
+}
+
+bool accepts_gzip(const HttpHeader& header) {
+  for (const auto& [coding, parameters] : http::ext_list(header[http::field::accept_encoding])) {
+    if (!beast::iequals(coding, "gzip") && coding != "*") continue;
+    return std::none_of(parameters.begin(), parameters.end(), [](const auto& parameter) {
+      return beast::iequals(parameter.first, "q") && view(parameter.second).find_first_not_of("0.") == view("").npos;
+    });
+  }
+  return false;
+}
+
+bool has_entity_tag(const HttpHeader& header, std::string_view tag) {
+  const std::string_view opaque = tag.substr(tag.find('"'));
+  const std::string_view known = view(header[http::field::if_none_match]);
+  return known == "*" || known.find(opaque) != known.npos;
 }
 
 }  // namespace paro::server

@@ -40,4 +40,9 @@ bool names_anthropic_version(const HttpHeader& header);
 
 bool expects_continue(const HttpHeader& header);
 
+bool accepts_gzip(const HttpHeader& header);
+
+// Whether the client holds that version already. `tag` is a weak one.
+bool has_entity_tag(const HttpHeader& header, std::string_view tag);
+
 }  // namespace paro::server

@@ -19,6 +19,7 @@ constexpr std::array kRoutes{
     Route{verb::post, "/embedding", true, handle_native_embedding},
     Route{verb::get, "/props", true, handle_props},
     Route{verb::get, "/slots", true, handle_slots},
+    Route{verb::post, "/responses", true, handle_responses},
     Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
     Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},
     Route{verb::get, "/models", true, handle_models},
@@ -30,11 +31,12 @@ constexpr std::array kRoutes{
     Route{verb::post, "/tokenize", true, handle_tokenize},
     Route{verb::post, "/detokenize", true, handle_detokenize},
     Route{verb::post, "/apply-template", true, handle_apply_template},
+    Route{verb::get, "/", false, handle_page},
 };
 
 bool matches(const Route& route, std::string_view path) {
-  return route.path.ends_with('/') ? path.starts_with(route.path) && path.size() > route.path.size()
-                                   : path == route.path;
+  const bool has_name = route.path.size() > 1 && route.path.ends_with('/');
+  return has_name ? path.starts_with(route.path) && path.size() > route.path.size() : path == route.path;
 }
 
 }  // namespace

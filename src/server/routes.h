@@ -17,7 +17,7 @@ using Handler = boost::asio::awaitable<void> (*)(Connection& connection, const S
 
 struct Route {
   boost::beast::http::verb method;
-  std::string_view path;  // one that ends with / has a name after it
+  std::string_view path;  // one that ends with / has a name after it, but for / itself
   bool needs_key;
   Handler handler;
   Dialect dialect = Dialect::openai;  // of its errors
@@ -40,6 +40,7 @@ boost::asio::awaitable<void> handle_props(Connection& connection, const Service&
 boost::asio::awaitable<void> handle_slots(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_responses(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
@@ -50,5 +51,6 @@ boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Servi
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_page(Connection& connection, const Service& service);
 
 }  // namespace paro::server

@@ -176,7 +176,7 @@ TEST_F(Errors, UnknownRoutesAndMethodsAreToldApart) {
   start();
   HttpClient client(port());
   EXPECT_EQ(client.get("/v1/nothing").status, 404u);
-  EXPECT_EQ(client.get("/").status, 404u);
+  EXPECT_EQ(client.get("/page").status, 404u);
   const HttpAnswer wrong_method = client.get("/v1/chat/completions");
   EXPECT_EQ(wrong_method.status, 405u);
   EXPECT_EQ(wrong_method.fields[field::allow], "POST, OPTIONS");

@@ -174,6 +174,51 @@ TEST_F(Routes, DemoTranscriptsHaveThePromptsTheyWereMadeWith) {
   }
 }
 
+TEST_F(Routes, PageNeedsNoKey) {
+  options.api_keys = {"secret"};
+  start();
+  const HttpAnswer answer = HttpClient(port()).get("/");
+  EXPECT_EQ(answer.status, 200u);
+  EXPECT_EQ(answer.fields[field::content_type], "text/html; charset=utf-8");
+  EXPECT_TRUE(answer.body.starts_with("<!doctype html>")) << answer.body.substr(0, 100);
+  EXPECT_EQ(answer.fields["Content-Security-Policy"].find("unsafe"), std::string_view::npos);
+  EXPECT_EQ(answer.fields["X-Content-Type-Options"], "nosniff");
+}
+
+TEST_F(Routes, PageIsCompressedWhereItMayBe) {
+  start();
+  HttpClient client(port());
+  const HttpAnswer plain = client.get("/");
+  EXPECT_EQ(plain.fields.count(field::content_encoding), 0u);
+  for (const std::string accepted : {"gzip", "deflate, GZIP;q=0.1", "*", "gzip;q=1.0, identity;q=0"}) {
+    const HttpAnswer answer = client.get("/", {{"Accept-Encoding", accepted}});
+    EXPECT_EQ(answer.fields[field::content_encoding], "gzip") << accepted;
+    EXPECT_TRUE(answer.body.starts_with("\x1f\x8b")) << accepted;
+    EXPECT_EQ(answer.fields[field::etag], plain.fields[field::etag]);
+  }
+  for (const std::string refused : {"gzip;q=0", "gzip; q=0.000", "br", "gzipped", "identity"})
+    EXPECT_EQ(client.get("/", {{"Accept-Encoding", refused}}).body, plain.body) << refused;
+}
+
+TEST_F(Routes, PageThatIsKnownIsNotSentAgain) {
+  start();
+  HttpClient client(port());
+  const std::string tag(client.get("/").fields[field::etag]);
+  const HttpAnswer known = client.get("/", {{"If-None-Match", tag}});
+  EXPECT_EQ(known.status, 304u);
+  EXPECT_EQ(known.body, "");
+  EXPECT_EQ(known.fields[field::etag], tag);
+  EXPECT_EQ(client.get("/", {{"If-None-Match", "\"another\""}}).status, 200u);
+  EXPECT_EQ(client.get("/health").status, 200u) << "the connection goes on";
+}
+
+TEST_F(Routes, PageIsAtTheRootAlone) {
+  start();
+  HttpClient client(port());
+  EXPECT_EQ(client.get("/index.html").status, 404u);
+  EXPECT_EQ(client.post("/", "{}").status, 405u);
+}
+
 TEST_F(Routes, PreflightAllowsAnyOrigin) {
   options.api_keys = {"secret"};
   start();
