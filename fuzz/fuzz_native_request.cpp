@@ -34,6 +34,7 @@ class SilentEngine : public Engine {
   const ModelInfo& info() const override { return info_; }
   MemoryReport memory() const override { return {}; }
   EngineStatus status() const override { return {}; }
+  std::vector<SequenceStatus> sequences() const override { return {}; }
   GenerationId submit(GenerationRequest, std::shared_ptr<GenerationListener>) override { std::abort(); }
   void cancel(GenerationId) override {}
   void stop(std::chrono::milliseconds) override {}

@@ -74,6 +74,10 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--kv-type", kv_type_, "How keys and values are held: f32, f16 or q8")
       ->check(CLI::IsMember(names_of(kKvTypes)))
       ->group(kGroup);
+  app.add_option("--prefix-cache", prefix_cache_,
+                 "Memory for beginnings of prompts beside what sequences need, 0 to keep none (default: what sequences "
+                 "leave free)")
+      ->group(kGroup);
   app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
       ->check(CLI::IsMember(names_of(kHeadTypes)))
       ->group(kGroup);
@@ -113,6 +117,11 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
   options.model = model;
   if (!memory_budget_.empty()) {
     options.memory_budget_bytes = parse_byte_size("--memory-budget", memory_budget_, machine_memory().available_bytes);
+  }
+  if (prefix_cache_ == "0") {
+    options.prefix_cache_bytes = 0;
+  } else if (!prefix_cache_.empty()) {
+    options.prefix_cache_bytes = parse_byte_size("--prefix-cache", prefix_cache_, machine_memory().available_bytes);
   }
   options.max_context = max_context_;
   options.max_batch = max_batch_;

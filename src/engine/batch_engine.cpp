@@ -14,16 +14,13 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/generation_defaults.h"
+#include "engine/scheduler.h"
 #include "engine/sequence.h"
 
 namespace paro {
 namespace {
 
 using Clock = Sequence::Clock;
-
-int n_exact_of(const GenerationRequest& request) {
-  return request.constraint == nullptr ? exact_logits(request.sampling) : 0;
-}
 
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
@@ -38,7 +35,14 @@ class BatchEngine final : public Engine {
     report.experts = runner_.expert_stats();
     return report;
   }
-  EngineStatus status() const override { return {n_active_.load(), n_waiting_.load()}; }
+  EngineStatus status() const override {
+    const std::lock_guard lock(sequences_mutex_);
+    return {n_active_.load(), n_waiting_.load(), prefix_};
+  }
+  std::vector<SequenceStatus> sequences() const override {
+    const std::lock_guard lock(sequences_mutex_);
+    return sequences_;
+  }
   GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
   void cancel(GenerationId id) override;
   void stop(std::chrono::milliseconds grace) override;
@@ -51,13 +55,17 @@ class BatchEngine final : public Engine {
   void run();
   void admit();
   void drop_cancelled();
-  void compose();
   void step();
   void step_apart(const Error& error);
   void advance(std::span<const StepRow> rows, std::span<Sequence* const> sequences, const Tensor& logits);
+  void tell_sequences();
+  Tensor run_rows(std::span<const StepRow> rows);
+  void pool(std::span<const StepRow> rows, const Tensor& hidden);
   void take_token(Sequence& sequence, std::span<float> logits);
+  void end_pooled(Sequence& sequence);
   void end_active(Sequence& sequence, GenerationEnd end);
   void finish(Sequence& sequence, GenerationEnd end);
+  void count_prefix(const Sequence& sequence);
   void fail_batch(const Error& error);
 
   const GenerationDefaults defaults_;  // read before anything is loaded
@@ -75,10 +83,13 @@ class BatchEngine final : public Engine {
   bool cancel_all_ = false;
   std::atomic<int> n_active_{0}, n_waiting_{0};
 
+  mutable std::mutex sequences_mutex_;  // guards sequences_, prefix_
+  std::vector<SequenceStatus> sequences_;
+  PrefixStats prefix_;
+
   // The inference thread's own.
   std::list<SequencePtr> active_;
-  std::vector<StepRow> rows_;
-  std::vector<Sequence*> in_step_;     // sequences of this step, in the order of their rows
+  Scheduler scheduler_;
   std::vector<Sequence*> want_token_;  // of the rows that ran last, those whose logits were asked for
   std::mutex join_mutex_;              // stop() may be called by several threads
   std::thread thread_;
@@ -87,7 +98,8 @@ class BatchEngine final : public Engine {
 BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
     : defaults_(read_generation_defaults(options.model, ModelConfig::load(options.model))),
       runner_(options, std::move(backend), progress),
-      max_queue_(options.max_queue) {
+      max_queue_(options.max_queue),
+      scheduler_(runner_.report().prefill_chunk, runner_.report().max_batch) {
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
            .vocab_size = runner_.spec().vocab_size,
@@ -96,20 +108,27 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
            .max_batch = runner_.report().max_batch,
            .stop_tokens = defaults_.stop_tokens,
            .default_sampling = defaults_.sampling};
-  rows_.reserve(size_t(runner_.report().prefill_chunk));
-  in_step_.reserve(size_t(info_.max_batch));
   want_token_.reserve(size_t(info_.max_batch));
+  sequences_.reserve(size_t(info_.max_batch));
   thread_ = std::thread([this] { run(); });
 }
 
 void BatchEngine::check(const GenerationRequest& request) const {
   const int n_prompt = int(request.prompt.size());
-  if (request.pooling != Pooling::none) throw Error(ErrorKind::request, "this engine gives no embeddings");
+  const bool is_pooled = request.pooling != Pooling::none;
   if (n_prompt == 0) throw Error(ErrorKind::request, "the prompt has no tokens, expected at least one");
   for (const int32_t id : request.prompt) {
     if (id >= 0 && id < info_.vocab_size) continue;
     throw Error(ErrorKind::request, "the prompt holds token {}, expected 0 to {}", id, info_.vocab_size - 1);
   }
+  if (is_pooled && n_prompt > info_.max_context) {
+    throw Error(
+        ErrorKind::context_length,
+        "this model's maximum context length is {} tokens, the input has {}; shorten it, or start the server with "
+        "a larger --max-context",
+        info_.max_context, n_prompt);
+  }
+  if (is_pooled) return;
   if (n_prompt >= info_.max_context) {
     throw Error(ErrorKind::context_length,
                 "this model's maximum context length is {} tokens, the prompt has {} and leaves no room for an answer; "
@@ -139,10 +158,8 @@ GenerationId BatchEngine::submit(GenerationRequest request, std::shared_ptr<Gene
     throw Error(ErrorKind::unavailable, "{} requests wait already, the queue holds no more; try again later",
                 waiting_.size());
   }
-  // Behind all of the same priority or a higher one.
-  const auto place = std::find_if(waiting_.begin(), waiting_.end(), [&](const SequencePtr& other) {
-    return other->request.priority < sequence->request.priority;
-  });
+  const auto place = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const SequencePtr& other) { return queue_rank(*other) > queue_rank(*sequence); });
   waiting_.insert(place, std::move(sequence));
   n_waiting_ = int(waiting_.size());
   wake_.notify_one();
@@ -179,6 +196,7 @@ void BatchEngine::run() {
     {
       std::unique_lock lock(mutex_);
       n_active_ = int(active_.size());
+      tell_sequences();
       if (active_.empty() && waiting_.empty()) {
         idle_.notify_all();
         if (stopping_) return;
@@ -191,7 +209,7 @@ void BatchEngine::run() {
       drop_cancelled();
       admit();
       if (active_.empty()) continue;
-      compose();
+      scheduler_.compose(active_, runner_.cache());
       step();
     } catch (const Error& error) {
       log::error("{}", error.message());
@@ -201,6 +219,22 @@ void BatchEngine::run() {
       fail_batch(Error(ErrorKind::internal, "a step failed: {}", error.what()));
     }
     active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
+  }
+}
+
+void BatchEngine::tell_sequences() {
+  const std::lock_guard lock(sequences_mutex_);
+  prefix_.n_blocks = runner_.cache().n_blocks();
+  prefix_.n_used_blocks = runner_.cache().n_named_blocks();
+  sequences_.clear();
+  for (const SequencePtr& s : active_) {
+    sequences_.push_back({.id = s->id,
+                          .n_prompt_tokens = s->n_prompt(),
+                          .n_cached_tokens = s->n_reused,
+                          .n_prefilled_tokens = std::min(s->n_cached, s->n_prompt()),
+                          .n_generated_tokens = s->n_generated,
+                          .max_tokens = s->n_max() - s->n_prompt(),
+                          .in_prefill = s->in_prefill()});
   }
 }
 
@@ -232,67 +266,68 @@ void BatchEngine::drop_cancelled() {
   active_.remove_if([](const SequencePtr& sequence) { return sequence == nullptr; });
 }
 
-// Starts those that wait, first come first served: a request that the caches cannot hold yet holds those behind it too.
+// Starts those that wait in the order of their rank: a request that the caches cannot hold yet holds those behind it
+// too.
 void BatchEngine::admit() {
   const std::lock_guard lock(mutex_);
   while (!waiting_.empty() && runner_.cache().can_reserve(waiting_.front()->n_max())) {
     SequencePtr sequence = std::move(waiting_.front());
     waiting_.pop_front();
-    sequence->slot = runner_.cache().open(sequence->n_max());
+    const auto sharing = sequence->shares() ? KvCache::Sharing::both : KvCache::Sharing::none;
+    sequence->slot = runner_.cache().open(sequence->n_max(), sharing);
     sequence->started = Clock::now();
+    if (sequence->is_pooled()) runner_.pooler().begin(sequence->slot);
     active_.push_back(std::move(sequence));
   }
   n_waiting_ = int(waiting_.size());
   n_active_ = int(active_.size());
 }
 
-// The rows of a step: the newest token of every answer, and chunks of prompts in the order of their coming in what room
-// is left.
-void BatchEngine::compose() {
-  rows_.clear();
-  in_step_.clear();
-  for (const SequencePtr& s : active_) {
-    if (s->in_prefill()) continue;
-    runner_.cache().extend(s->slot, s->n_cached, s->n_cached + 1);
-    rows_.push_back({s->last_token, s->n_cached, s->slot, true, n_exact_of(s->request)});
-    in_step_.push_back(s.get());
+Tensor BatchEngine::run_rows(std::span<const StepRow> rows) {
+  if (std::none_of(rows.begin(), rows.end(), [](const StepRow& row) { return row.wants_hidden; })) {
+    return runner_.run(rows);
   }
-  int room = runner_.report().prefill_chunk - int(rows_.size());
-  for (const SequencePtr& s : active_) {
-    if (!s->in_prefill() || room == 0) continue;
-    if (!std::exchange(s->told_start, true)) s->listener->on_start(s->n_cached, s->n_prompt());
-    const int begin = s->n_cached, end = std::min(s->n_prompt(), begin + room);
-    runner_.cache().extend(s->slot, begin, end);
-    const int n_exact = n_exact_of(s->request);
-    for (int i = begin; i < end; ++i) {
-      rows_.push_back({s->request.prompt[size_t(i)], i, s->slot, i + 1 == s->n_prompt(), n_exact});
+  const HiddenObserver observer = [&](int index, const Tensor& hidden) {
+    if (index == runner_.spec().n_layers) pool(rows, hidden);
+  };
+  return runner_.run(rows, &observer);
+}
+
+// hidden: of the rows that want it or logits, in their order
+void BatchEngine::pool(std::span<const StepRow> rows, const Tensor& hidden) {
+  const float* of_row = hidden.f32();
+  for (const StepRow& row : rows) {
+    if (row.wants_hidden) {
+      const auto s = std::find_if(active_.begin(), active_.end(),
+                                  [&](const SequencePtr& other) { return other && other->slot == row.slot; });
+      runner_.pooler().add(row.slot, (*s)->request.pooling, of_row);
     }
-    in_step_.push_back(s.get());
-    room -= end - begin;
+    if (row.wants_hidden || row.wants_logits) of_row += hidden.dim(1);
   }
 }
 
 void BatchEngine::step() {
   Tensor logits;
   try {
-    logits = runner_.run(rows_);
+    logits = run_rows(scheduler_.rows());
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::io || in_step_.size() == 1) throw;
+    if (error.kind() != ErrorKind::io || scheduler_.sequences().size() == 1) throw;
     return step_apart(error);
   }
-  advance(rows_, in_step_, logits);
+  advance(scheduler_.rows(), scheduler_.sequences(), logits);
 }
 
 // Something that the step needs could not be read: each sequence goes on by itself, and those alone fail that need it.
 // A row that runs twice writes the same keys and values to the same places.
 void BatchEngine::step_apart(const Error& error) {
-  log::warn("{}; {} sequences go on one by one", error.message(), in_step_.size());
-  for (Sequence*& s : in_step_) {
+  log::warn("{}; {} sequences go on one by one", error.message(), scheduler_.sequences().size());
+  const std::span<const StepRow> all = scheduler_.rows();
+  for (Sequence*& s : scheduler_.sequences()) {
     const auto is_own = [&](const StepRow& row) { return row.slot == s->slot; };
-    const auto begin = std::find_if(rows_.begin(), rows_.end(), is_own);
-    const std::span<const StepRow> rows(begin, std::find_if_not(begin, rows_.end(), is_own));
+    const auto begin = std::find_if(all.begin(), all.end(), is_own);
+    const std::span<const StepRow> rows(begin, std::find_if_not(begin, all.end(), is_own));
     try {
-      const Tensor logits = runner_.run(rows);
+      const Tensor logits = run_rows(rows);
       advance(rows, {&s, 1}, logits);
     } catch (const Error& own) {
       if (own.kind() != ErrorKind::io) throw;
@@ -309,10 +344,16 @@ void BatchEngine::advance(std::span<const StepRow> rows, std::span<Sequence* con
     Sequence& s =
         **std::find_if(sequences.begin(), sequences.end(), [&](Sequence* other) { return other->slot == row.slot; });
     s.n_cached = row.position + 1;
+    s.block[size_t(row.position % kPageTokens)] = row.token;
+    if (s.n_cached % kPageTokens == 0) runner_.cache().name_block(s.slot, s.block);
+    if (s.n_cached == s.n_prompt()) runner_.cache().keep_window(s.slot);
     if (row.wants_logits) want_token_.push_back(&s);
   }
   for (Sequence* s : sequences) {
     if (s->n_generated == 0) s->listener->on_prefill(s->n_cached, s->n_prompt());
+  }
+  for (Sequence* s : sequences) {
+    if (s->is_pooled() && !s->in_prefill()) end_pooled(*s);
   }
   const int64_t vocab_size = logits.dim(1);
   for (size_t i = 0; i < want_token_.size(); ++i) {
@@ -345,6 +386,12 @@ void BatchEngine::take_token(Sequence& s, std::span<float> logits) {
   end_active(s, std::move(end));
 }
 
+void BatchEngine::end_pooled(Sequence& s) {
+  s.first_token = Clock::now();
+  s.listener->on_embedding(runner_.pooler().result(s.slot, s.n_prompt(), s.request.pooling));
+  end_active(s, {.reason = FinishReason::stop});
+}
+
 // The place in active_ stays, empty, until the step is over.
 void BatchEngine::end_active(Sequence& s, GenerationEnd end) {
   finish(s, std::move(end));
@@ -358,16 +405,29 @@ void BatchEngine::finish(Sequence& s, GenerationEnd end) {
   const auto now = Clock::now();
   const bool started = s.started != Clock::time_point{}, decoding = s.first_token != Clock::time_point{};
   end.n_prompt_tokens = s.n_prompt();
+  end.n_cached_tokens = s.n_reused;
   end.n_generated_tokens = s.n_generated;
   end.queue_ms = milliseconds((started ? s.started : now) - s.queued);
   if (started) end.prefill_ms = milliseconds((decoding ? s.first_token : now) - s.started);
   if (decoding) end.decode_ms = milliseconds(now - s.first_token);
-  if (const int slot = std::exchange(s.slot, -1); slot >= 0) runner_.cache().close(slot);
+  if (const int slot = std::exchange(s.slot, -1); slot >= 0) {
+    runner_.cache().close(slot);
+    count_prefix(s);
+  }
   try {
     s.listener->on_end(end);
   } catch (const std::exception& error) {
     log::error("the end of an answer could not be told: {}", error.what());
   }
+}
+
+void BatchEngine::count_prefix(const Sequence& s) {
+  if (!s.reuses() || !runner_.cache().reuses_prefixes()) return;
+  const std::lock_guard lock(sequences_mutex_);
+  ++prefix_.n_lookups;
+  prefix_.n_hits += s.n_reused > 0;
+  prefix_.n_reused_tokens += s.n_reused;
+  prefix_.n_prompt_tokens += s.n_prompt();
 }
 
 void BatchEngine::fail_batch(const Error& error) {

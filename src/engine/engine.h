@@ -28,6 +28,7 @@ struct GenerationRequest {
   std::shared_ptr<TokenConstraint> constraint;  // none: any token may follow any other. This sequence's alone
   int priority = 0;                             // larger first
   Pooling pooling = Pooling::none;              // else the prompt alone is run, and no token is drawn
+  bool cache_prompt = true;                     // whether it takes from the prefix cache and leaves its own there
 };
 
 enum class FinishReason { stop, length, cancelled, failed };
@@ -50,7 +51,7 @@ class GenerationListener {
   virtual void on_prefill(int /*n_done*/, int /*n_prompt_tokens*/) {}
   virtual void on_token(const SampledToken& token) = 0;
   virtual void on_embedding(std::span<const float> /*hidden*/) {}  // [hidden_size], once, where it was asked for
-  virtual void on_end(const GenerationEnd& end) = 0;  // once, last
+  virtual void on_end(const GenerationEnd& end) = 0;               // once, last
 };
 
 using GenerationId = uint64_t;
@@ -67,9 +68,31 @@ struct ModelInfo {
   SamplingOptions default_sampling;  // generation_config.json
 };
 
+// What prompts had in common with earlier ones, counted since the start, and the blocks of tokens that are kept for it.
+struct PrefixStats {
+  int64_t n_hits = 0;  // prompts that found a beginning of theirs
+  int64_t n_lookups = 0;
+  int64_t n_reused_tokens = 0;
+  int64_t n_prompt_tokens = 0;  // of those that were looked up
+  int64_t n_blocks = 0;         // that may be kept while no sequence runs
+  int64_t n_used_blocks = 0;
+};
+
 struct EngineStatus {
   int n_active = 0;   // sequences in the batch
   int n_waiting = 0;  // in the queue
+  PrefixStats prefix;
+};
+
+// One sequence of the batch.
+struct SequenceStatus {
+  GenerationId id = 0;
+  int n_prompt_tokens = 0;
+  int n_cached_tokens = 0;     // of the prompt, taken from a cache
+  int n_prefilled_tokens = 0;  // of the prompt, those included
+  int n_generated_tokens = 0;
+  int max_tokens = 0;
+  bool in_prefill = false;
 };
 
 class Engine {
@@ -79,6 +102,7 @@ class Engine {
   virtual const ModelInfo& info() const = 0;
   virtual MemoryReport memory() const = 0;
   virtual EngineStatus status() const = 0;
+  virtual std::vector<SequenceStatus> sequences() const = 0;  // those of the batch, as after the latest step
 
   // Queues a sequence. The listener is kept until on_end has returned; the caller shares it to hear of the answer.
   // Throws Error: request (an id outside the vocabulary, an option out of range), context_length (the prompt leaves no

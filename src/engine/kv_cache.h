@@ -1,12 +1,16 @@
 // Pages of keys and values for the sequences of a batch. Each kind of cache has its own pool of pages and its own block
-// tables; a page index means the same page in every layer of its kind.
+// tables; a page index means the same page in every layer of its kind. Sequences that begin alike share pages, and what
+// is left of those that have ended stays for others until the pages are needed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "engine/prefix_cache.h"
 #include "models/model.h"
 #include "ops/backend.h"
 
@@ -21,9 +25,15 @@ struct KvLayout {
   std::array<int64_t, kCacheKinds> n_pages{};             // of the pool
   std::vector<int64_t> layer_bytes;                       // of each kv layer
   int64_t n_bytes = 0;                                    // of all layers
+  int64_t prefix_bytes = 0;                               // of those, what sequences never need
+  bool reuses_prefixes = false;
 
+  // prefix_bytes: of pages beside those that sequences need, for beginnings that are kept; 0: none are kept at all,
+  // nothing: what sequences leave free holds them.
   KvLayout(const Backend& backend, const ModelSpec& spec, KvType type, int max_context, int max_batch,
-           int prefill_chunk);
+           int prefill_chunk, std::optional<int64_t> prefix_bytes = 0);
+
+  int64_t bookkeeping_bytes() const;
 };
 
 class KvCache {
@@ -37,29 +47,59 @@ class KvCache {
   // Whether the pools hold the worst case of one more sequence of n_tokens, beside what is reserved.
   bool can_reserve(int n_tokens) const;
 
-  // Takes a slot for a sequence of at most n_tokens; its row in the block tables.
-  int open(int n_tokens);
+  // Takes a slot for a sequence of at most n_tokens; its row in the block tables. Only one that shares finds pages of
+  // others and leaves its own.
+  enum class Sharing { none, both };
+  int open(int n_tokens, Sharing sharing = Sharing::none);
+  // Gives the sequence the pages of others that hold more of its tokens than the n_cached it has, and of these at most
+  // all but the last. Returns how many positions it has now.
+  int reuse(int slot, std::span<const int32_t> prompt, int n_cached);
+  // Tells what the next block of the sequence holds, once its positions are written. It never changes again.
+  void name_block(int slot, PrefixCache::Tokens tokens);
+  // A prompt is likely to go on where the named blocks of the sequence end now.
+  void keep_window(int slot);
   // Gives pages to positions [begin, end) and takes back those that no later position can see.
   void extend(int slot, int begin, int end);
-  // Forgets positions from n_tokens on. Pages that a window has passed do not come back.
+  // Forgets positions from n_tokens on, none of them in a named block. Pages that a window has passed do not come back.
   void truncate(int slot, int n_tokens);
   void close(int slot);
 
+  bool reuses_prefixes() const { return prefixes_.has_value(); }
+  int64_t n_blocks() const { return prefixes_ ? layout_.n_pages[size_t(CacheKind::full)] : 0; }
+  int64_t n_named_blocks() const { return prefixes_ ? prefixes_->n_blocks() : 0; }
+
  private:
   struct Pool {
-    std::vector<int32_t> free;   // a stack
-    std::vector<int32_t> table;  // [max_batch, max_blocks], -1: none
+    std::vector<int32_t> free;     // a stack
+    std::vector<int32_t> n_users;  // [n_pages] sequences whose table has the page
+    std::vector<int32_t> table;    // [max_batch, max_blocks], -1: none
     int64_t n_reserved = 0;
   };
   struct Slot {
     bool open = false;
+    bool shares = false;
     int n_reserved_tokens = 0;
     std::array<int, kCacheKinds> first_block{};  // of the pages held
     std::array<int, kCacheKinds> end_block{};
+    int n_named = 0;                          // blocks from the first
+    int32_t last_named = PrefixCache::kNone;  // block
+    int fork = 0;  // blocks after which the sequence leaves one that is known, and could not go on there; 0: none
   };
 
   int64_t worst_pages(CacheKind kind, int n_tokens) const;
+  int32_t& page(CacheKind kind, int slot, int block) {
+    return pools_[size_t(kind)].table[size_t(slot * layout_.max_blocks + block)];
+  }
+  // The first block that a position can see.
+  int first_seen(int position) const { return std::max(0, position - sliding_window_ + 1) / kPageTokens; }
+  // Blocks of the window that a sequence of n_blocks goes on with.
+  int window_blocks(int n_blocks) const { return n_blocks - first_seen(n_blocks * kPageTokens); }
+  int32_t take_page(CacheKind kind);
+  void use(CacheKind kind, int32_t page);
+  void release(CacheKind kind, int32_t page);
   void free_blocks(CacheKind kind, int slot, int begin, int end);
+  void pass_window(int slot, int position);
+  void take_over(int slot, int32_t block, int n_blocks);
 
   KvLayout layout_;
   int sliding_window_;
@@ -67,6 +107,7 @@ class KvCache {
   std::array<Pool, kCacheKinds> pools_;
   std::vector<Slot> slots_;
   std::vector<KvLayer> layers_;
+  std::optional<PrefixCache> prefixes_;  // none: nothing is shared
 };
 
 }  // namespace paro

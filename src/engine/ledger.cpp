@@ -13,11 +13,23 @@ MemoryClass& Ledger::find(std::string_view name) {
   return *found;
 }
 
-std::span<std::byte> Ledger::take(std::string_view name, int64_t n_bytes, Buffer::Pages pages) {
+void Ledger::count(std::string_view name, int64_t n_bytes) {
   MemoryClass& c = find(name);
-  c.actual_bytes += Buffer::resident_bytes(n_bytes);
+  c.actual_bytes += n_bytes;
   PARO_CHECK(c.actual_bytes <= c.plan_bytes, "{}: {} of {} planned bytes", name, c.actual_bytes, c.plan_bytes);
-  return buffers_.emplace_back(n_bytes, c.name.c_str(), pages).bytes();
+}
+
+std::span<std::byte> Ledger::take(std::string_view name, int64_t n_bytes, Buffer::Pages pages) {
+  count(name, Buffer::resident_bytes(n_bytes));
+  return buffers_.emplace_back(n_bytes, find(name).name.c_str(), pages).bytes();
+}
+
+std::span<std::byte> Ledger::take(std::string_view name, int64_t n_bytes, std::string_view of_end,
+                                  int64_t n_end_bytes) {
+  const int64_t all = n_bytes + n_end_bytes;
+  count(name, Buffer::resident_bytes(n_bytes));
+  if (n_end_bytes > 0) count(of_end, Buffer::resident_bytes(all) - Buffer::resident_bytes(n_bytes));
+  return buffers_.emplace_back(all, find(name).name.c_str()).bytes();
 }
 
 }  // namespace paro

@@ -23,6 +23,7 @@ constexpr const char* kExpertSlots = "expert slots";
 constexpr const char* kExpertStaging = "expert staging";
 constexpr const char* kEmbeddingStaging = "embedding staging";
 constexpr const char* kKvCache = "kv cache";
+constexpr const char* kPrefixCache = "prefix cache";
 constexpr const char* kArena = "step arena";
 constexpr const char* kSampling = "sampling";
 constexpr const char* kProgram = "program and libraries";
@@ -39,6 +40,7 @@ struct MemoryPlan {
   int64_t arena_bytes = 0;
   int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
   int64_t sampling_bytes = 0;
+  int64_t pooling_bytes = 0;
   int64_t slot_bytes = 0;            // of one expert; 0: a dense model
   int64_t n_expert_slots = 0;        // 0: no expert is streamed
   int64_t expert_staging_bytes = 0;  // of all threads that stream

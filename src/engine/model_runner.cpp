@@ -46,12 +46,16 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
-                                     ledger_->take(memory_class::kKvCache, plan.kv->n_bytes));
+                                     ledger_->take(memory_class::kKvCache, plan.kv->n_bytes - plan.kv->prefix_bytes,
+                                                   memory_class::kPrefixCache, plan.kv->prefix_bytes));
   sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
+  pooler_ = std::make_unique<Pooler>(ledger_->take(memory_class::kSampling, plan.pooling_bytes), plan.report.max_batch,
+                                     plan.spec.hidden_size);
   max_logit_rows_ = plan.max_logit_rows;
   slot_bytes_ = plan.slot_bytes;
   rows_.reserve(size_t(plan.report.prefill_chunk));
-  logit_rows_.reserve(size_t(max_logit_rows_));
+  final_rows_.reserve(size_t(plan.report.prefill_chunk));
+  final_indices_.reserve(size_t(plan.report.prefill_chunk));
   logit_indices_.reserve(size_t(max_logit_rows_));
   n_exact_.reserve(size_t(max_logit_rows_));
 }
@@ -94,22 +98,32 @@ void ModelRunner::load(const MemoryPlan& plan, const SafetensorsFiles& files, co
 Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* observer) {
   PARO_CHECK(!rows.empty() && int(rows.size()) <= report().prefill_chunk, "{} rows", rows.size());
   rows_.clear();
-  logit_rows_.clear();
+  final_rows_.clear();
+  final_indices_.clear();
   logit_indices_.clear();
   n_exact_.clear();
   for (size_t i = 0; i < rows.size(); ++i) {
     rows_.push(rows[i]);
-    if (!rows[i].wants_logits) continue;
-    logit_rows_.push(rows[i]);
-    logit_indices_.push_back(int32_t(i));
-    n_exact_.push_back(rows[i].n_exact);
+    if (!rows[i].wants_logits && !rows[i].wants_hidden) continue;
+    if (rows[i].wants_logits) {
+      logit_indices_.push_back(int32_t(final_indices_.size()));
+      n_exact_.push_back(rows[i].n_exact);
+    }
+    final_rows_.push(rows[i]);
+    final_indices_.push_back(int32_t(i));
   }
   PARO_CHECK(int(logit_indices_.size()) <= max_logit_rows_, "{} rows want logits", logit_indices_.size());
   const auto tables = cache_->tables();
   Arena arena(arena_memory_);
   Ops ops(*backend_, arena, report().max_context);
-  return model_->forward(
-      ops, {rows_.batch(tables), logit_rows_.batch(tables), logit_indices_, n_exact_, cache_->layers(), observer});
+  Step step{.rows = rows_.batch(tables),
+            .final_rows = final_rows_.batch(tables),
+            .final_indices = final_indices_,
+            .n_exact = n_exact_,
+            .kv = cache_->layers(),
+            .observer = observer};
+  if (logit_indices_.size() < final_indices_.size()) step.logit_indices = logit_indices_;
+  return model_->forward(ops, step);
 }
 
 }  // namespace paro

@@ -12,6 +12,7 @@
 #include "engine/ledger.h"
 #include "engine/memory_plan.h"
 #include "engine/options.h"
+#include "engine/pooler.h"
 #include "engine/resident_experts.h"
 #include "engine/row_store.h"
 
@@ -24,7 +25,8 @@ struct StepRow {
   int32_t position = 0;
   int32_t slot = 0;  // of the KvCache
   bool wants_logits = false;
-  int n_exact = 0;  // as exact_logits() says
+  int n_exact = 0;            // as exact_logits() says
+  bool wants_hidden = false;  // the observer sees its final hidden state; it does for rows that want logits anyway
 };
 
 class ModelRunner {
@@ -45,6 +47,7 @@ class ModelRunner {
   ExpertStats expert_stats() const { return expert_store_ ? expert_store_->stats() : report().experts; }
   int max_logit_rows() const { return max_logit_rows_; }
   std::span<std::byte> sampling_scratch() const { return sampling_scratch_; }
+  Pooler& pooler() { return *pooler_; }
 
   // Stored bytes of weights, and how long reading and packing them took.
   int64_t stored_bytes() const { return stored_bytes_; }
@@ -75,13 +78,14 @@ class ModelRunner {
   std::unique_ptr<KvCache> cache_;
   std::span<std::byte> arena_memory_;
   std::span<std::byte> sampling_scratch_;
+  std::unique_ptr<Pooler> pooler_;
   int max_logit_rows_ = 0;
   int64_t slot_bytes_ = 0;
   int64_t stored_bytes_ = 0;
   double load_seconds_ = 0;
 
-  Rows rows_, logit_rows_;
-  std::vector<int32_t> logit_indices_, n_exact_;
+  Rows rows_, final_rows_;
+  std::vector<int32_t> final_indices_, logit_indices_, n_exact_;
 };
 
 }  // namespace paro

@@ -27,6 +27,9 @@ struct EngineOptions {
   int max_logit_rows = 0;                      // rows of one step that may ask for logits; else max_batch
   int max_queue = 128;                         // requests that wait
   int64_t expert_slots = 0;                    // experts in memory, over all layers; the others are streamed
+  // Memory for beginnings of prompts beside what sequences need. Unless given, they lie in what sequences leave free;
+  // 0: none are kept.
+  std::optional<int64_t> prefix_cache_bytes;
   std::optional<KvType> kv_type;
   std::optional<TableType> head_type;
   std::optional<TableType> embedding_type;          // of embeddings that are no head; else as stored

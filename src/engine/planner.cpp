@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/expert_store.h"
+#include "engine/pooler.h"
 #include "engine/row_store.h"
 #include "engine/sampler.h"
 #include "engine/weight_loader.h"
@@ -63,13 +64,15 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
 
 MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   MemoryPlan plan = plan_;
-  plan.kv.emplace(backend_, plan.spec, plan.kv_type, s.max_context, s.max_batch, s.prefill_chunk);
+  plan.kv.emplace(backend_, plan.spec, plan.kv_type, s.max_context, s.max_batch, s.prefill_chunk,
+                  options_.prefix_cache_bytes);
   // Unless rows that may ask for logits are given, each sequence asks for one.
   plan.max_logit_rows = options_.max_logit_rows > 0 ? options_.max_logit_rows : s.max_batch;
   plan.arena_bytes = arena_bytes(s, plan.max_logit_rows);
+  plan.pooling_bytes = Pooler::n_bytes(s.max_batch, plan.spec.hidden_size);
   const int64_t n_prompts = options_.max_queue + s.max_batch;
-  int64_t program_bytes =
-      kProgramBytes + n_tensors_ * kTensorBytes + n_prompts * s.max_context * int64_t(sizeof(int32_t));
+  int64_t program_bytes = kProgramBytes + n_tensors_ * kTensorBytes +
+                          n_prompts * s.max_context * int64_t(sizeof(int32_t)) + plan.kv->bookkeeping_bytes();
   int n_threads = loading_threads(backend_.n_threads());
   if (s.n_expert_slots < n_experts_) {
     plan.n_expert_slots = s.n_expert_slots;
@@ -99,9 +102,14 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     add(memory_class::kExpertStaging, Buffer::resident_bytes(plan.expert_staging_bytes));
   }
   if (plan.reads_rows) add(memory_class::kEmbeddingStaging, Buffer::resident_bytes(plan.row_staging_bytes));
-  add(memory_class::kKvCache, Buffer::resident_bytes(plan.kv->n_bytes));
+  const int64_t sequences_bytes = Buffer::resident_bytes(plan.kv->n_bytes - plan.kv->prefix_bytes);
+  add(memory_class::kKvCache, sequences_bytes);
+  if (plan.kv->prefix_bytes > 0) {
+    add(memory_class::kPrefixCache, Buffer::resident_bytes(plan.kv->n_bytes) - sequences_bytes);
+  }
   add(memory_class::kArena, Buffer::resident_bytes(plan.arena_memory_bytes()));
-  add(memory_class::kSampling, Buffer::resident_bytes(plan.sampling_bytes));
+  add(memory_class::kSampling,
+      Buffer::resident_bytes(plan.sampling_bytes) + Buffer::resident_bytes(plan.pooling_bytes));
   for (const MemoryClass& other : options_.other_memory) report.classes.push_back(other);
   add(memory_class::kProgram, program_bytes + n_threads * kThreadBytes);
   for (const MemoryClass& c : report.classes) report.plan_bytes += c.plan_bytes;
@@ -109,7 +117,8 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   return plan;
 }
 
-// Runs the model without memory at the largest step; no op takes more for fewer rows.
+// Runs the model without memory at the largest step, all of whose hidden states are asked for; no op takes more for
+// fewer rows.
 int64_t Planner::arena_bytes(const PlanSizes& s, int max_logit_rows) const {
   const std::vector<int32_t> rows(size_t(s.prefill_chunk)), logits(static_cast<size_t>(max_logit_rows));
   const auto batch = [](const std::vector<int32_t>& r) { return Batch{r, r, r, {}}; };
@@ -120,7 +129,12 @@ int64_t Planner::arena_bytes(const PlanSizes& s, int max_logit_rows) const {
   Arena arena;
   Ops ops(backend_, arena, s.max_context);
   const Model& model = s.reads_rows ? *reading_model_ : *model_;
-  model.forward(ops, {batch(rows), batch(logits), logits, {}, kv});
+  model.forward(ops, {.rows = batch(rows),
+                      .final_rows = batch(rows),
+                      .final_indices = rows,
+                      .n_exact = {},
+                      .kv = kv,
+                      .logit_indices = logits});
   return arena.peak_bytes();
 }
 

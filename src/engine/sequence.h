@@ -1,6 +1,7 @@
 // One sequence on its way: what was asked, how far it is, and what it is waiting for.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "ops/batch.h"
 
 namespace paro {
 
@@ -23,8 +25,10 @@ struct Sequence {
 
   int slot = -1;     // of the KvCache, once started
   int n_cached = 0;  // positions whose keys and values are written
+  int n_reused = 0;  // of those, positions that others had written
   int n_generated = 0;
-  int32_t last_token = 0;  // the newest generated, not yet run
+  int32_t last_token = 0;                            // the newest generated, not yet run
+  std::array<int32_t, size_t(kPageTokens)> block{};  // tokens of the one that is being written
   bool told_start = false;
 
   Sequence(GenerationId sequence_id, GenerationRequest r, std::shared_ptr<GenerationListener> l)
@@ -34,7 +38,12 @@ struct Sequence {
         sampler(request.sampling, request.prompt, /*fallback_seed=*/sequence_id) {}
 
   int n_prompt() const { return int(request.prompt.size()); }
-  int n_max() const { return n_prompt() + request.max_tokens; }
+  // Whether others may use what it writes, and whether it may use what others wrote: a mean needs every position's
+  // hidden state, which no cache holds.
+  bool shares() const { return request.cache_prompt; }
+  bool reuses() const { return shares() && request.pooling != Pooling::mean; }
+  bool is_pooled() const { return request.pooling != Pooling::none; }
+  int n_max() const { return n_prompt() + (is_pooled() ? 0 : request.max_tokens); }
   bool in_prefill() const { return n_cached < n_prompt(); }
 };
 

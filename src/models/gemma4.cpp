@@ -295,14 +295,14 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
       write_kv(ops, i, ops.rms_norm(x, w.input_layernorm, c.rms_norm_eps), rope, step);
     }
     if (i == c.first_kv_shared_layer() - 1) {
-      // No layer from here on writes keys that other rows read: only rows whose logits are asked for go on.
-      batch = &step.logit_rows;
+      // No layer from here on writes keys that other rows read: only the final rows go on.
+      batch = &step.final_rows;
       rope = this->rope(ops, *batch);
-      x = ops.take_rows(x, step.logit_indices);
+      x = ops.take_rows(x, step.final_indices);
       if (c.hidden_size_per_layer_input) {
         const Shape by_layer{batch->n_rows(), c.num_hidden_layers, c.hidden_size_per_layer_input};
         const Tensor flat = per_layer.reshape({per_layer.dim(0), by_layer[1] * by_layer[2]});
-        per_layer = ops.take_rows(flat, step.logit_indices).reshape(by_layer);
+        per_layer = ops.take_rows(flat, step.final_indices).reshape(by_layer);
       }
     }
 
@@ -321,6 +321,7 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
   }
   x = ops.rms_norm(x, norm_, c.rms_norm_eps);
   observe(c.num_hidden_layers, x);
+  if (step.logit_indices) x = ops.take_rows(x, *step.logit_indices);
   return ops.head(x, lm_head_ ? *lm_head_ : embed_tokens_, c.final_logit_softcapping, step.n_exact);
 }
 

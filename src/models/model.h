@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,23 +34,26 @@ struct ModelSpec {
   std::vector<KvLayerSpec> kv_layers;
 };
 
-// Sees hidden states [n, hidden_size] after the embedding (index 0) and after each layer, the last one normed.
+// Sees hidden states [n, hidden_size] after the embedding (index 0) and after each layer, the last one normed. Layers
+// that no other row needs see the final rows alone.
 using HiddenObserver = std::function<void(int index, Tensor hidden)>;
 
 struct Step {
   Batch rows;                              // all rows of the step
-  Batch logit_rows;                        // those whose logits are asked for
-  std::span<const int32_t> logit_indices;  // their indices in rows, ascending
-  std::span<const int32_t> n_exact;        // how many of their best logits count, 0: all; empty: all of all rows
+  Batch final_rows;                        // those whose final hidden states are asked for
+  std::span<const int32_t> final_indices;  // their indices in rows, ascending
+  std::span<const int32_t> n_exact;        // how many of a row's best logits count, 0: all; empty: all of all rows
   std::span<const KvLayer> kv;             // as ModelSpec::kv_layers
   const HiddenObserver* observer = nullptr;
+  // Those of final_rows whose logits are asked for, ascending. Absent: all of them.
+  std::optional<std::span<const int32_t>> logit_indices = {};
 };
 
 class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelSpec& spec() const = 0;
-  // Logits f32 [logit_rows, vocab_size], in the arena of `ops`.
+  // Logits f32 [rows that ask for them, vocab_size], in the arena of `ops`.
   virtual Tensor forward(Ops& ops, const Step& step) const = 0;
 };
 

@@ -40,6 +40,7 @@ class Answer {
         request.prompt = prompt;
         request.max_tokens = max_tokens;
         request.sampling = options.sampling;
+        request.cache_prompt = options.cache_prompt;
         if (options.sampling.seed) request.sampling.seed = *options.sampling.seed + static_cast<uint64_t>(i);
         if (!options.ignore_eos) request.stop_tokens = service_.model.engine.info().stop_tokens;
         sequences_.submit(std::move(request), options.stream && (options.return_progress || options.timings_per_token));

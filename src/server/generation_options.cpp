@@ -88,6 +88,7 @@ GenerationOptions read_generation_options(const JsonFields& fields, const Sampli
   options.stream = fields.boolean("stream").value_or(false);
   options.return_progress = fields.boolean("return_progress").value_or(false);
   options.timings_per_token = fields.boolean("timings_per_token").value_or(false);
+  options.cache_prompt = fields.boolean("cache_prompt").value_or(true);
   options.verbose = fields.boolean("verbose").value_or(false);
   if (const json::object* stream_options = fields.object("stream_options"))
     options.include_usage = JsonFields(*stream_options, "stream_options.").boolean("include_usage").value_or(false);

@@ -22,6 +22,7 @@ struct GenerationOptions {
   bool include_usage = false;
   bool return_progress = false;    // a stream tells of prefill
   bool timings_per_token = false;  // and how long everything took so far
+  bool cache_prompt = true;        // from the cache of prefixes, and into it
   bool verbose = false;            // an answer tells the prompt that the model got
 };
 

@@ -56,6 +56,18 @@ void add_sequences(Families& families, const EngineStatus& status) {
   families.add_gauge("paro_sequences_waiting", "Sequences in the queue", status.n_waiting);
 }
 
+void add_prefixes(Families& families, const PrefixStats& prefix) {
+  families.add_counter("paro_prefix_lookups_total", "Prompts whose beginning was looked for among earlier ones",
+                       prefix.n_lookups);
+  families.add_counter("paro_prefix_hits_total", "Prompts of those that took over a beginning", prefix.n_hits);
+  families.add_counter("paro_prefix_prompt_tokens_total", "Tokens of prompts that were looked up",
+                       prefix.n_prompt_tokens);
+  families.add_counter("paro_prefix_reused_tokens_total", "Tokens of those that were not run again",
+                       prefix.n_reused_tokens);
+  families.add_gauge("paro_prefix_blocks", "Blocks of tokens that the caches hold at most", prefix.n_blocks);
+  families.add_gauge("paro_prefix_blocks_used", "Blocks of tokens that prompts can take over", prefix.n_used_blocks);
+}
+
 void add_memory(Families& families, const MemoryReport& report) {
   families.add_gauge("paro_memory_plan_bytes", "Memory that is planned", report.plan_bytes);
   families.add_gauge("paro_memory_budget_bytes", "Memory that the plan may come to", report.budget_bytes);
@@ -85,7 +97,9 @@ void add_experts(Families& families, const ExpertStats& experts) {
 std::string metrics_text(const Service& service) {
   Families families(service.metrics->collect());
   const MemoryReport report = service.model.engine.memory();
-  add_sequences(families, service.model.engine.status());
+  const EngineStatus status = service.model.engine.status();
+  add_sequences(families, status);
+  add_prefixes(families, status.prefix);
   add_memory(families, report);
   add_experts(families, report.experts);
   return families.text();

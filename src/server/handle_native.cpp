@@ -1,5 +1,4 @@
 // The routes of llama.cpp's own tools: /completion, and what the server is and does, /props and /slots.
-#include <algorithm>
 #include <utility>
 
 #include "server/api_error.h"
@@ -44,6 +43,17 @@ NativeJob native_job(Connection& connection, const Service& service) {
   return job;
 }
 
+void add_progress(json::object& slot, const SequenceStatus& sequence) {
+  slot["n_prompt_tokens"] = sequence.n_prompt_tokens;
+  slot["n_prompt_tokens_cache"] = sequence.n_cached_tokens;
+  slot["n_prompt_tokens_processed"] = sequence.n_prefilled_tokens - sequence.n_cached_tokens;
+  json::object next;
+  next["has_next_token"] = !sequence.in_prefill;
+  next["n_remain"] = sequence.max_tokens - sequence.n_generated_tokens;
+  next["n_decoded"] = sequence.n_generated_tokens;
+  slot["next_token"] = json::array{json::value(std::move(next))};
+}
+
 }  // namespace
 
 asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service) {
@@ -75,16 +85,18 @@ asio::awaitable<void> handle_props(Connection& connection, const Service& servic
 // A slot is room for one sequence; those at work fill the first.
 asio::awaitable<void> handle_slots(Connection& connection, const Service& service) {
   const ModelInfo& info = service.model.engine.info();
-  const int n_active = std::min(service.model.engine.status().n_active, info.max_batch);
-  if (n_active == info.max_batch && !query_value(connection.request().target(), "fail_on_no_slot").empty())
-    throw ApiError(Error(ErrorKind::unavailable, "server: all {} slots are taken", info.max_batch));
+  const std::vector<SequenceStatus> sequences = service.model.engine.sequences();
+  const auto n_slots = static_cast<size_t>(info.max_batch);
+  if (sequences.size() >= n_slots && !query_value(connection.request().target(), "fail_on_no_slot").empty())
+    throw ApiError(Error(ErrorKind::unavailable, "server: all {} slots are taken", n_slots));
   json::array slots;
-  for (int i = 0; i < info.max_batch; ++i) {
+  for (size_t i = 0; i < n_slots; ++i) {
     json::object slot;
     slot["id"] = i;
     slot["n_ctx"] = info.max_context;
     slot["speculative"] = false;
-    slot["is_processing"] = i < n_active;
+    slot["is_processing"] = i < sequences.size();
+    if (i < sequences.size()) add_progress(slot, sequences[i]);
     slots.emplace_back(std::move(slot));
   }
   co_await connection.respond(200, std::move(slots));

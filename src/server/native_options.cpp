@@ -221,6 +221,7 @@ NativeOptions read_native_options(const json::object& body, const Service& servi
     if (const auto n = fields.integer(name, 1, kMaxChoices)) generation.n = static_cast<int>(*n);
   generation.clips_max_tokens = true;
   generation.stop = read_stop_strings(fields, "stop");
+  generation.cache_prompt = fields.boolean("cache_prompt").value_or(true);
   generation.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   generation.stream = fields.boolean("stream").value_or(false);
   generation.timings_per_token = fields.boolean("timings_per_token").value_or(false);

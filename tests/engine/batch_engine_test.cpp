@@ -2,11 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "backends/reference/reference_backend.h"
+#include "tests/engine/listener.h"
 #include "tests/models/golden.h"
 
 namespace paro {
@@ -14,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Golden;
+using test::Listener;
 
 std::unique_ptr<Engine> open(const Golden& golden, int max_batch = 4, int max_queue = 16, int prefill_chunk = 8) {
   EngineOptions options;
@@ -38,65 +38,6 @@ std::vector<int32_t> ids(const Generation& generation) {
   for (const SampledToken& token : generation.tokens) out.push_back(token.id);
   return out;
 }
-
-// Collects an answer, and can hold the inference thread at the first token.
-class Listener final : public GenerationListener {
- public:
-  void on_start(int n_cached_tokens, int n_prompt_tokens) override {
-    const std::lock_guard lock(mutex_);
-    EXPECT_TRUE(prefill_.empty() && starts_.empty());
-    starts_.push_back({n_cached_tokens, n_prompt_tokens});
-  }
-  void on_prefill(int n_done, int) override {
-    const std::lock_guard lock(mutex_);
-    prefill_.push_back(n_done);
-    changed_.notify_all();
-  }
-  void on_token(const SampledToken& token) override {
-    const std::lock_guard lock(mutex_);
-    tokens_.push_back(token.id);
-    changed_.notify_all();
-  }
-  void on_end(const GenerationEnd& end) override {
-    const std::lock_guard lock(mutex_);
-    EXPECT_FALSE(end_.has_value()) << "ended twice";
-    end_ = end;
-    changed_.notify_all();
-  }
-  GenerationEnd wait() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 60s, [&] { return end_.has_value(); }));
-    return end_.value_or(GenerationEnd{});
-  }
-  void wait_for_tokens(size_t n) {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 60s, [&] { return tokens_.size() >= n; }));
-  }
-  void wait_for_prefill() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 60s, [&] { return !prefill_.empty(); }));
-  }
-  std::vector<int32_t> tokens() {
-    const std::lock_guard lock(mutex_);
-    return tokens_;
-  }
-  std::vector<std::pair<int, int>> starts() {
-    const std::lock_guard lock(mutex_);
-    return starts_;
-  }
-  std::vector<int> prefill() {
-    const std::lock_guard lock(mutex_);
-    return prefill_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<int32_t> tokens_;
-  std::vector<std::pair<int, int>> starts_;  // tokens from a cache, and of the prompt
-  std::vector<int> prefill_;
-  std::optional<GenerationEnd> end_;
-};
 
 TEST(BatchEngine, GreedyAnswerIsTransformers) {
   const Golden golden = Golden::load("gemma4-moe");
@@ -133,6 +74,7 @@ TEST(BatchEngine, PromptsRunInChunks) {
   const auto listener = std::make_shared<Listener>();
   engine->submit(greedy(golden.input_ids, 1), listener);
   listener->wait();
+  EXPECT_EQ(listener->starts(), (std::vector<std::pair<int, int>>{{0, 40}}));
   EXPECT_EQ(listener->starts(), (std::vector<std::pair<int, int>>{{0, 40}}));
   EXPECT_EQ(listener->prefill(), (std::vector<int>{16, 32, 40}));
 }
@@ -278,6 +220,27 @@ TEST(BatchEngine, AConstraintHoldsItsOwnSequenceAlone) {
   EXPECT_EQ(end.reason, FinishReason::failed);
   EXPECT_EQ(end.error.value().kind(), ErrorKind::request);
   EXPECT_EQ(of_broken->tokens(), (std::vector<int32_t>{5, 6}));
+}
+
+TEST(BatchEngine, SequencesTellHowFarTheyAre) {
+  const Golden golden = Golden::load("gemma4-moe");
+  const auto engine = open(golden, 2);
+  EXPECT_TRUE(engine->sequences().empty());
+  const auto listener = std::make_shared<Listener>();
+  const GenerationId id = engine->submit(greedy(golden.input_ids, 200), listener);
+  listener->wait_for_tokens(3);
+  const std::vector<SequenceStatus> all = engine->sequences();
+  if (!all.empty()) {  // it may have ended
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].id, id);
+    EXPECT_EQ(all[0].n_prompt_tokens, int(golden.input_ids.size()));
+    EXPECT_EQ(all[0].n_prefilled_tokens, all[0].n_prompt_tokens);
+    EXPECT_GE(all[0].n_generated_tokens, 2);
+    EXPECT_EQ(all[0].max_tokens, 200);
+    EXPECT_FALSE(all[0].in_prefill);
+  }
+  engine->stop(60s);
+  EXPECT_TRUE(engine->sequences().empty());
 }
 
 TEST(BatchEngine, PriorityGoesFirst) {

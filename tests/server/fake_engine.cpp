@@ -20,7 +20,22 @@ FakeEngine::~FakeEngine() {
 
 EngineStatus FakeEngine::status() const {
   const std::lock_guard lock(mutex_);
-  return {static_cast<int>(sequences_.size()), n_waiting};
+  return {static_cast<int>(sequences_.size()), n_waiting, prefix};
+}
+
+std::vector<SequenceStatus> FakeEngine::sequences() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<SequenceStatus> all;
+  for (const auto& [id, s] : sequences_) {
+    const int n_prompt = static_cast<int>(s->request.prompt.size());
+    all.push_back({.id = id,
+                   .n_prompt_tokens = n_prompt,
+                   .n_prefilled_tokens = s->n_told > 0 ? n_prompt : 0,
+                   .n_generated_tokens = static_cast<int>(s->n_told),
+                   .max_tokens = s->request.max_tokens,
+                   .in_prefill = s->n_told == 0});
+  }
+  return all;
 }
 
 GenerationId FakeEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {

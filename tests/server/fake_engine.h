@@ -36,12 +36,14 @@ class FakeEngine : public Engine {
   std::function<Script(const GenerationRequest&)> script;
   size_t capacity = 1000;  // sequences at once; more are unavailable
   std::optional<Error> submit_error;
-  int n_waiting = 0;                            // as status() tells
+  int n_waiting = 0;  // as status() tells
+  PrefixStats prefix;
   std::vector<float> embedding = {1, 2, 3, 4};  // of every prompt that is pooled
 
   const ModelInfo& info() const override { return model_info; }
   MemoryReport memory() const override { return report; }
   EngineStatus status() const override;
+  std::vector<SequenceStatus> sequences() const override;
   GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
   void cancel(GenerationId id) override;
   void stop(std::chrono::milliseconds grace) override;

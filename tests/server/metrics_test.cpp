@@ -254,6 +254,23 @@ TEST_F(Metrics, TellOfTheQueueAndOpenConnections) {
   EXPECT_LT(scrape(client).at("paro_connections_open"), n_open);
 }
 
+TEST_F(Metrics, TellOfPrefixesThatWereTakenOver) {
+  engine.prefix = {.n_hits = 2,
+                   .n_lookups = 5,
+                   .n_reused_tokens = 640,
+                   .n_prompt_tokens = 1000,
+                   .n_blocks = 64,
+                   .n_used_blocks = 30};
+  start();
+  const Samples samples = scrape();
+  EXPECT_EQ(samples.at("paro_prefix_hits_total"), 2);
+  EXPECT_EQ(samples.at("paro_prefix_lookups_total"), 5);
+  EXPECT_EQ(samples.at("paro_prefix_reused_tokens_total"), 640);
+  EXPECT_EQ(samples.at("paro_prefix_prompt_tokens_total"), 1000);
+  EXPECT_EQ(samples.at("paro_prefix_blocks"), 64);
+  EXPECT_EQ(samples.at("paro_prefix_blocks_used"), 30);
+}
+
 TEST_F(Metrics, MemoryIsTheEnginesReportToTheByte) {
   engine.report.plan_bytes = (int64_t{24} << 30) + 1;
   engine.report.budget_bytes = (int64_t{32} << 30) + 3;

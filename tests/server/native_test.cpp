@@ -169,6 +169,9 @@ TEST_F(Native, SamplingFieldsHaveLlamaCppsNamesAndMeaning) {
   EXPECT_EQ(sampling_of(R"("repeat_last_n":-1)").penalty_window, 512);
   EXPECT_EQ(sampling_of(R"("seed":-1)").seed, std::nullopt);
   EXPECT_EQ(sampling_of(R"("seed":4294967295)").seed, std::nullopt);
+  EXPECT_TRUE(engine.requests().back().cache_prompt);
+  sampling_of(R"("cache_prompt":false)");
+  EXPECT_FALSE(engine.requests().back().cache_prompt);
 }
 
 TEST_F(Native, SamplersThatAreLeftOutAreOff) {
@@ -342,6 +345,11 @@ TEST_F(Native, SlotsTellWhichAreAtWork) {
                std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(engine.wait_for_requests(4, std::chrono::seconds(30)));
   EXPECT_EQ(busy(), 4);
+  const json::value slot = HttpClient(port()).get("/slots").json().at(0);
+  EXPECT_EQ(slot.at("n_prompt_tokens"), static_cast<int64_t>(demo_tokenizer().encode("a", true).size()));
+  EXPECT_EQ(
+      slot.at("next_token").at(0).at("n_remain").as_int64() + slot.at("next_token").at(0).at("n_decoded").as_int64(),
+      100000 - slot.at("n_prompt_tokens").as_int64());
   EXPECT_EQ(HttpClient(port()).get("/slots").status, 200u);
   EXPECT_EQ(HttpClient(port()).get("/slots?fail_on_no_slot=1").status, 503u);
   client.close();

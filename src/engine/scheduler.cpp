@@ -1,0 +1,118 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace paro {
+namespace {
+
+constexpr std::chrono::seconds kWaitingPerPriority{10};
+constexpr int kLargestPriority = 100;
+
+int n_left(const Sequence& s) { return s.n_prompt() - s.n_cached; }
+
+int n_exact_of(const GenerationRequest& request) {
+  return request.constraint == nullptr ? exact_logits(request.sampling) : 0;
+}
+
+// Tokens, in whole blocks and all but the last, with which two prompts begin alike.
+int n_shared(const Sequence& s, const Sequence& other) {
+  const auto& own = s.request.prompt;
+  const auto end = own.end() - 1;
+  const auto& theirs = other.request.prompt;
+  const int n = int(std::mismatch(own.begin(), end, theirs.begin(), theirs.end()).first - own.begin());
+  return n / kPageTokens * kPageTokens;
+}
+
+}  // namespace
+
+Sequence::Clock::time_point queue_rank(const Sequence& s) {
+  return s.queued - std::clamp(s.request.priority, -kLargestPriority, kLargestPriority) * kWaitingPerPriority;
+}
+
+Scheduler::Scheduler(int max_rows, int max_batch) : max_rows_(max_rows) {
+  rows_.reserve(size_t(max_rows));
+  in_step_.reserve(size_t(max_batch));
+  chunks_.reserve(size_t(max_batch));
+  shortest_.reserve(size_t(max_batch));
+}
+
+void Scheduler::compose(const Sequences& active, KvCache& cache) {
+  rows_.clear();
+  in_step_.clear();
+  chunks_.clear();
+  for (const auto& s : active) {
+    if (s->in_prefill()) continue;
+    cache.extend(s->slot, s->n_cached, s->n_cached + 1);
+    rows_.push_back({s->last_token, s->n_cached, s->slot, true, n_exact_of(s->request)});
+    in_step_.push_back(s.get());
+  }
+  for (const auto& s : active) {
+    if (!s->in_prefill()) continue;
+    if (s->reuses()) {
+      const int before = s->n_cached;
+      s->n_cached = cache.reuse(s->slot, s->request.prompt, before);
+      s->n_reused += s->n_cached - before;
+    }
+    if (!waits(*s, active)) chunks_.push_back({s.get()});
+  }
+  if (chunks_.empty()) return;
+  share(max_rows_ - int(rows_.size()));
+  for (const Chunk& chunk : chunks_) {
+    if (chunk.n_rows > 0) add_prompt(*chunk.sequence, chunk.n_rows, cache);
+  }
+}
+
+// Whether another prompt that is ahead is about to run what this one needs next. Of two, one is ahead: the farther, or
+// the older of equals, so that never two wait for each other.
+bool Scheduler::waits(const Sequence& s, const Sequences& active) const {
+  if (!s.reuses()) return false;
+  bool is_older = true;
+  for (const auto& other : active) {
+    if (other.get() == &s) {
+      is_older = false;
+      continue;
+    }
+    if (!other->in_prefill() || !other->shares()) continue;
+    if (other->n_cached < s.n_cached || (other->n_cached == s.n_cached && !is_older)) continue;
+    const int n = n_shared(s, *other);
+    if (n > s.n_cached && other->n_cached < n) return true;
+  }
+  return false;
+}
+
+void Scheduler::share(int room) {
+  Chunk& oldest = chunks_.front();
+  shortest_.clear();
+  for (Chunk& chunk : std::span(chunks_).subspan(1)) shortest_.push_back(&chunk);
+  std::ranges::sort(shortest_, [](const Chunk* a, const Chunk* b) {
+    const int left_of_a = n_left(*a->sequence), left_of_b = n_left(*b->sequence);
+    return left_of_a != left_of_b ? left_of_a < left_of_b : a < b;
+  });
+  int others = room - std::min(n_left(*oldest.sequence), (room + 1) / 2);
+  room -= others;
+  for (Chunk* chunk : shortest_) {
+    chunk->n_rows = std::min(others, n_left(*chunk->sequence));
+    others -= chunk->n_rows;
+  }
+  oldest.n_rows = std::min(room + others, n_left(*oldest.sequence));
+}
+
+void Scheduler::add_prompt(Sequence& s, int n_rows, KvCache& cache) {
+  const int begin = s.n_cached, end = begin + n_rows, n_exact = n_exact_of(s.request);
+  if (!std::exchange(s.told_start, true)) s.listener->on_start(s.n_reused, s.n_prompt());
+  cache.extend(s.slot, begin, end);
+  for (int i = begin; i < end; ++i) {
+    const bool is_last = i + 1 == s.n_prompt();
+    rows_.push_back({.token = s.request.prompt[size_t(i)],
+                     .position = i,
+                     .slot = s.slot,
+                     .wants_logits = is_last && !s.is_pooled(),
+                     .n_exact = n_exact,
+                     .wants_hidden = s.request.pooling == Pooling::mean || (is_last && s.is_pooled())});
+  }
+  in_step_.push_back(&s);
+}
+
+}  // namespace paro

@@ -1,0 +1,51 @@
+// Which rows a step has: the newest token of every answer, and chunks of prompts in what room is left.
+//
+// Half of that room is the oldest prompt's, so that each one's turn comes; the rest goes to those that have least left,
+// so that a short one is not held up by a long one. A prompt whose beginning another one is about to run waits for it,
+// and takes over its blocks.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/kv_cache.h"
+#include "engine/model_runner.h"
+#include "engine/sequence.h"
+
+namespace paro {
+
+class Scheduler {
+ public:
+  using Sequences = std::list<std::unique_ptr<Sequence>>;
+
+  Scheduler(int max_rows, int max_batch);
+
+  // The next step of `active`, oldest first. Its positions have their pages.
+  void compose(const Sequences& active, KvCache& cache);
+
+  std::span<const StepRow> rows() const { return rows_; }
+  std::span<Sequence*> sequences() { return in_step_; }  // of this step, in the order of their rows
+
+ private:
+  struct Chunk {
+    Sequence* sequence = nullptr;
+    int n_rows = 0;
+  };
+
+  bool waits(const Sequence& s, const Sequences& active) const;
+  void share(int room);
+  void add_prompt(Sequence& s, int n_rows, KvCache& cache);
+
+  const int max_rows_;
+  std::vector<StepRow> rows_;
+  std::vector<Sequence*> in_step_;
+  std::vector<Chunk> chunks_;     // of prompts, oldest first
+  std::vector<Chunk*> shortest_;  // those behind the oldest, by what they have left
+};
+
+// Where a request stands in the queue: each step of priority is worth as much waiting, so that none waits for ever.
+Sequence::Clock::time_point queue_rank(const Sequence& s);
+
+}  // namespace paro
