@@ -143,12 +143,15 @@ std::string name_of(const ::testing::TestParamInfo<PrefixReuse::ParamType>& test
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PrefixReuse,
+INSTANTIATE_TEST_SUITE_P(Goldens, PrefixReuse,
                          ::testing::Combine(::testing::ValuesIn(test::all_backends()),
                                             ::testing::Values(std::pair{"tests/goldens/gemma4-moe", 200},
                                                               std::pair{"tests/goldens/gemma4-31b", 200},
-                                                              std::pair{"tests/goldens/gemma4-e2b", 200},
-                                                              std::pair{kDemo, 512})),
+                                                              std::pair{"tests/goldens/gemma4-e2b", 200})),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Demo, PrefixReuse,
+                         ::testing::Combine(::testing::ValuesIn(test::cpu_backends()),
+                                            ::testing::Values(std::pair{kDemo, 512})),
                          name_of);
 
 std::unique_ptr<Backend> any_backend() { return test::cpu_backends().front().make(2); }

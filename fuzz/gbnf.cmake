@@ -1,0 +1,1 @@
+paro_fuzz(gbnf DEPENDS paro_text)

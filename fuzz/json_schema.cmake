@@ -1,0 +1,1 @@
+paro_fuzz(json_schema DEPENDS paro_text)

@@ -1,0 +1,1 @@
+paro_fuzz(regex DEPENDS paro_text)

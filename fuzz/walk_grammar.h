@@ -1,0 +1,62 @@
+// What must hold of every grammar that compiles: where something may follow, it is accepted and leads on.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "text/grammar/grammar_matcher.h"
+
+namespace paro::text {
+
+inline void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+// Every byte is a token, some pairs are, and 511 stops.
+inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
+  static const std::shared_ptr<const GrammarVocabulary> vocabulary = [] {
+    std::vector<std::string> words;
+    for (int i = 0; i < 256; ++i) words.push_back(std::string(1, char(i)));
+    for (int i = 0; i < 255; ++i) words.push_back({char(i * 7), char(i * 11 + 3)});
+    words.push_back("");
+    std::vector<GrammarVocabulary::Token> tokens;
+    for (const std::string& word : words) tokens.push_back({word});
+    return std::make_shared<const GrammarVocabulary>(tokens, std::vector<int32_t>{511});
+  }();
+  return vocabulary;
+}
+
+// Steps that `choices` pick. Grammars that grow too large on the way throw.
+inline std::string walk_grammar(Grammar grammar, std::string_view choices, bool& has_ended) {
+  std::string text;
+  has_ended = false;
+  try {
+    GrammarMatcher matcher(
+        std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(std::move(grammar)), fuzz_vocabulary()));
+    for (const char choice : choices) {
+      const std::span<const uint32_t> mask = matcher.allowed();
+      std::vector<int32_t> allowed;
+      for (int32_t id = 0; id < fuzz_vocabulary()->vocab_size(); ++id) {
+        const bool is_allowed = (mask[size_t(id) / 32] >> id % 32 & 1) != 0;
+        require(is_allowed == matcher.can_accept(id));
+        if (is_allowed) allowed.push_back(id);
+      }
+      const int32_t id = allowed[uint8_t(choice) % allowed.size()];
+      if (id == 511) break;
+      text += fuzz_vocabulary()->bytes(id);
+      matcher.accept(id);
+    }
+    has_ended = matcher.can_end();
+  } catch (const Error& error) {
+    require(error.kind() == ErrorKind::request);
+  }
+  return text;
+}
+
+}  // namespace paro::text
