@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory contract \
+.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory contract compat \
         count-instructions format check-format tidy fuzz venv packages clean
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make soak          load servers of small budgets, and hold them to their plans (MINUTES=30, 4 GB; QUICK=1)"
+	@echo "make compat        run llama.cpp's server tests against the server, write docs/compat.md (two minutes, 100 MB)"
 	@echo "make contract      hold the server to its OpenAPI document (EXAMPLES=20000, SEED=)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
@@ -102,6 +103,17 @@ $(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
 	@touch $@
 
 # schemathesis asks the server what its OpenAPI document allows and what it does not. SEED=N repeats a run.
+# The tests are llama.cpp's own, fetched to build/compat; COMPAT="unit/test_basic.py -k props" runs some of them, without the report.
+compat: PRESET = release
+compat: build build/compat/venv/.installed
+	build/compat/venv/bin/python tools/compat/run.py build/release/paro build/compat \
+	  $(if $(COMPAT),$(COMPAT),--report docs/compat.md)
+
+build/compat/venv/.installed: tools/compat/requirements.txt | packages
+	python3 -m venv build/compat/venv
+	build/compat/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 contract: PRESET = release
 contract: build build/contract/venv/.installed
 	build/contract/venv/bin/python tools/contract/check_contract.py build/release/paro \

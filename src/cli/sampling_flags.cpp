@@ -19,6 +19,7 @@ void SamplingFlags::add_server_to(CLI::App& app) {
   app.add_option("--top-k", top_k, "Keep the K likeliest tokens; 0 is off")
       ->check(CLI::NonNegativeNumber)
       ->group(kGroup);
+  app.add_option("--seed", seed, "The same seed gives the same answer")->group(kGroup);
 }
 
 void SamplingFlags::add_to(CLI::App& app) {
@@ -35,7 +36,6 @@ void SamplingFlags::add_to(CLI::App& app) {
   app.add_option("--frequency-penalty", frequency_penalty, "Taken for each time a token was generated")
       ->check(CLI::Range(-100.0, 100.0))
       ->group(kGroup);
-  app.add_option("--seed", seed, "The same seed gives the same answer")->group(kGroup);
 }
 
 SamplingOptions SamplingFlags::over(SamplingOptions s) const {

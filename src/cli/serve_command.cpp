@@ -61,6 +61,9 @@ class Serve final : public Command {
     certificate->needs(key);
     key->needs(certificate);
     app.add_option("--model-name", model_name_, "The model's id (default: the directory's name)");
+    app.add_flag("--any-model", server_.any_model, "Serve requests for any other model's name too");
+    app.add_option("--chat-template-file", template_file_, "Jinja template in place of the model's own")
+        ->check(CLI::ExistingFile);
     app.add_option("--model-settings", settings_file_,
                    "File of the model's settings (default: model_settings.json in its directory)");
     app.add_option("--api-key", server_.api_keys, "Key that clients must send; may be given several times")
@@ -103,7 +106,7 @@ class Serve final : public Command {
     server_.socket_mode = parse_mode(socket_mode_);
     if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
     server::check_address(server_);
-    const TextModel text = TextModel::load(model_);
+    const TextModel text = TextModel::load(model_, template_file_);
     options = serving_options(options, text.serving_memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
@@ -120,7 +123,9 @@ class Serve final : public Command {
                                     .eos_token = text.eos_token,
                                     .card = std::move(card),
                                     .alias = settings.model_alias,
-                                    .display_name = settings.display_name});
+                                    .display_name = settings.display_name,
+                                    .directory = model_name(model_),
+                                    .template_source = template_shown(text)});
     signals.on_first([&server] { server.stop(); });
     if (!server_.tls_certificate.empty()) signals.on_hangup([&server] { server.reload_certificate(); });
     log::info("listening on {}", server.address());
@@ -144,11 +149,16 @@ class Serve final : public Command {
     if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
   }
 
+  static std::string template_shown(const TextModel& text) {
+    return int64_t(text.template_source.size()) <= server::kMaxTemplateBytes ? text.template_source : std::string();
+  }
+
   // Flags win over the model's settings; what neither tells is generation_config.json's.
   void set_defaults(const server::ModelSettings& settings) {
     server_.temperature = sampling_.temperature ? sampling_.temperature : settings.temperature;
     server_.top_p = sampling_.top_p ? sampling_.top_p : settings.top_p;
     server_.top_k = sampling_.top_k ? sampling_.top_k : settings.top_k;
+    server_.seed = sampling_.seed;
     server_.min_p = settings.min_p;
     server_.repetition_penalty = settings.repetition_penalty;
     server_.presence_penalty = settings.presence_penalty;
@@ -170,7 +180,7 @@ class Serve final : public Command {
 
   fs::path model_;
   std::string model_name_;
-  std::optional<fs::path> api_key_file_, settings_file_;
+  std::optional<fs::path> api_key_file_, settings_file_, template_file_;
   std::string socket_mode_ = "0660";
   server::ServerOptions server_;
   int grace_s_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(server_.grace).count());

@@ -39,7 +39,7 @@ std::string token_in(const json::object& config, std::string_view key) {
 }
 
 // The template's source; of several named ones the default.
-std::optional<std::string> template_source(const fs::path& model, const json::object& config) {
+std::optional<std::string> source_of_template(const fs::path& model, const json::object& config) {
   if (const auto file = model / "chat_template.jinja"; fs::exists(file)) return read_text_file(file, kMaxTextBytes);
   const json::value* value = config.if_contains("chat_template");
   if (value == nullptr) return {};
@@ -86,15 +86,15 @@ std::vector<MemoryClass> serving_memory_of(const text::Tokenizer& tokenizer) {
 
 }  // namespace
 
-TextModel TextModel::load(const fs::path& model) {
+TextModel TextModel::load(const fs::path& model, const std::optional<fs::path>& template_file) {
   const json::object config = read_tokenizer_config(model / "tokenizer_config.json");
-  TextModel text{load_tokenizer(model),
-                 {},
-                 token_in(config, "bos_token"),
-                 token_in(config, "eos_token"),
+  TextModel text{load_tokenizer(model),        {}, {}, token_in(config, "bos_token"), token_in(config, "eos_token"),
                  token_in(config, "pad_token")};
-  if (const auto source = template_source(model, config)) {
+  const std::optional<std::string> source =
+      template_file ? read_text_file(*template_file, kMaxTextBytes) : source_of_template(model, config);
+  if (source) {
     text.chat_template.emplace(text::ChatTemplate::parse(*source));
+    text.template_source = *source;
   }
   give_back_heap();
   return text;

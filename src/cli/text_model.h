@@ -18,10 +18,13 @@ namespace paro::cli {
 struct TextModel {
   text::Tokenizer tokenizer;
   std::optional<text::ChatTemplate> chat_template;
+  std::string template_source;
   std::string bos_token, eos_token, pad_token;  // as tokenizer_config.json names them; may be empty
 
-  // tokenizer.json is required; chat_template.jinja, or the template in tokenizer_config.json, is not.
-  static TextModel load(const std::filesystem::path& model);
+  // tokenizer.json is required; chat_template.jinja, or the template in tokenizer_config.json, is not. `template_file`
+  // takes their place.
+  static TextModel load(const std::filesystem::path& model,
+                        const std::optional<std::filesystem::path>& template_file = std::nullopt);
 
   // A conversation, up to where the model answers. Throws Error{chat_template} when there is no template.
   std::vector<int32_t> encode_chat(const boost::json::array& messages, bool think) const;

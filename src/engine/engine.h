@@ -47,6 +47,7 @@ struct GenerationEnd {
 class GenerationListener {
  public:
   virtual ~GenerationListener() = default;
+  virtual void on_start(int /*n_cached_tokens*/, int /*n_prompt_tokens*/) {}  // of prefill; once
   virtual void on_prefill(int /*n_done*/, int /*n_prompt_tokens*/) {}
   virtual void on_token(const SampledToken& token) = 0;
   virtual void on_embedding(std::span<const float> /*hidden*/) {}  // [hidden_size], once, where it was asked for

@@ -65,6 +65,7 @@ void check_sampling(const SamplingOptions& o, int vocab_size) {
   check("repetition_penalty", o.repetition_penalty, 0.01f, 100);  // as float, so that the least is allowed
   check("presence_penalty", o.presence_penalty, -100, 100);
   check("frequency_penalty", o.frequency_penalty, -100, 100);
+  check("penalty_window", o.penalty_window.value_or(0), 0, 1 << 30);
   check("logprobs", o.n_logprobs, -1, 1000);
   for (const auto& [id, bias] : o.logit_bias) {
     check("logit_bias", bias, -1e6, 1e6);
@@ -76,6 +77,12 @@ void check_sampling(const SamplingOptions& o, int vocab_size) {
 
 Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt, uint64_t fallback_seed)
     : options_(std::move(options)), seed_(options_.seed.value_or(fallback_seed)) {
+  if (options_.penalty_window) {
+    const size_t n = std::min(prompt.size(), size_t(*options_.penalty_window));
+    window_.assign(prompt.end() - int64_t(n), prompt.end());
+    for (const int32_t id : window_) ++n_counted_[id];
+    return;
+  }
   if (options_.repetition_penalty == 1.0f) return;
   prompt_tokens_.assign(prompt.begin(), prompt.end());
   std::sort(prompt_tokens_.begin(), prompt_tokens_.end());
@@ -89,20 +96,40 @@ void Sampler::apply_penalties(std::span<float> logits) const {
   };
   if (options_.repetition_penalty != 1.0f) {
     for (const int32_t id : prompt_tokens_) repeat(id);
-    for (const auto& [id, count] : n_generated_) {
+    for (const auto& [id, count] : n_counted_) {
       if (!std::binary_search(prompt_tokens_.begin(), prompt_tokens_.end(), id)) repeat(id);
     }
   }
-  for (const auto& [id, count] : n_generated_) {
+  for (const auto& [id, count] : n_counted_) {
     logits[size_t(id)] -= options_.presence_penalty + options_.frequency_penalty * float(count);
   }
   for (const auto& [id, bias] : options_.logit_bias) logits[size_t(id)] += bias;
 }
 
-int32_t Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) {
+// The likeliest token, which is all that is left to be drawn.
+SampledToken Sampler::greedy(std::span<const float> logits) const {
+  SampledToken token{.id = argmax(logits)};
+  if (options_.logprobs_as_drawn && options_.n_logprobs > 0) token.best.push_back({token.id, 0.0f});
+  return token;
+}
+
+// Of a token that is counted for penalties, the oldest leaves a full window.
+void Sampler::count(int32_t id) {
+  ++n_counted_[id];
+  if (!options_.penalty_window) return;
+  window_.push_back(id);
+  if (window_.size() <= size_t(*options_.penalty_window)) return;
+  const auto oldest = n_counted_.find(window_.front());
+  if (--oldest->second == 0) n_counted_.erase(oldest);
+  window_.pop_front();
+}
+
+SampledToken Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) {
   const float largest = logits[size_t(argmax(logits))];
-  const double inverse_temperature = 1.0 / options_.temperature;
-  const auto weight = [&](float logit) { return std::exp((double(logit) - largest) * inverse_temperature); };
+  const double drawn_scale = 1.0 / options_.temperature;
+  const double filtered_scale = options_.temperature_last ? 1.0 : drawn_scale;
+  const auto weight_at = [&](float logit, double scale) { return std::exp((double(logit) - largest) * scale); };
+  const auto weight = [&](float logit) { return weight_at(logit, filtered_scale); };
 
   for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {int32_t(i), logits[i]};
   size_t n = candidates.size();
@@ -141,53 +168,66 @@ int32_t Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) 
     total = 0;
     for (size_t i = 0; i < n; ++i) total += weight(candidates[i].logit);
   }
+  const auto share = [&](const Candidate& c) { return weight_at(c.logit, drawn_scale); };
+  if (drawn_scale != filtered_scale) {
+    total = 0;
+    for (size_t i = 0; i < n; ++i) total += share(candidates[i]);
+  }
   // The walk visits candidates in an order that follows from the logits alone.
   double left = uniform(seed_, n_drawn_) * total;
-  int32_t last = candidates[0].id;  // that could be drawn, for when rounding leaves a rest
-  for (size_t i = 0; i < n; ++i) {
-    const double share = weight(candidates[i].logit);
-    left -= share;
-    if (left < 0) return candidates[i].id;
-    if (share > 0) last = candidates[i].id;
+  const Candidate* drawn = candidates.data();  // the last that could be, for when rounding leaves a rest
+  for (size_t i = 0; i < n && left >= 0; ++i) {
+    const double each = share(candidates[i]);
+    left -= each;
+    if (each > 0) drawn = &candidates[i];
   }
-  return last;
+  SampledToken token{.id = drawn->id};
+  if (!options_.logprobs_as_drawn || options_.n_logprobs < 0) return token;
+
+  const auto logprob = [&](const Candidate& c) { return float(std::log(share(c) / total)); };
+  token.logprob = logprob(*drawn);
+  const size_t n_best = std::min(size_t(options_.n_logprobs), n);
+  std::partial_sort(candidates.begin(), candidates.begin() + int64_t(n_best), candidates.begin() + int64_t(n), better);
+  for (size_t i = 0; i < n_best && share(candidates[i]) > 0; ++i) {
+    token.best.push_back({candidates[i].id, logprob(candidates[i])});
+  }
+  return token;
 }
 
 SampledToken Sampler::sample(std::span<float> logits, std::span<std::byte> scratch, std::span<const uint32_t> allowed) {
   PARO_CHECK(int64_t(scratch.size()) >= scratch_bytes(int(logits.size())));
   const std::span candidates(reinterpret_cast<Candidate*>(scratch.data()), logits.size());
-  SampledToken token;
   make_finite(logits);
 
-  const bool wants_logprobs = options_.n_logprobs >= 0;
+  const bool wants_own = options_.n_logprobs >= 0 && !options_.logprobs_as_drawn;
+  std::vector<TokenLogprob> best;
   double normalizer = 0;
-  if (wants_logprobs) {
+  if (wants_own) {
     normalizer = log_sum_exp(logits);
     const size_t n_best = std::min(size_t(options_.n_logprobs), logits.size());
     for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {int32_t(i), logits[i]};
     std::partial_sort(candidates.begin(), candidates.begin() + int64_t(n_best), candidates.end(), better);
-    for (size_t i = 0; i < n_best; ++i) {
-      token.best.push_back({candidates[i].id, float(candidates[i].logit - normalizer)});
-    }
+    for (size_t i = 0; i < n_best; ++i) best.push_back({candidates[i].id, float(candidates[i].logit - normalizer)});
   }
   // Penalties change logits in place; a token's logprob is told from what its logit was before.
   std::unordered_map<int32_t, float> before;
-  if (wants_logprobs) {
+  if (wants_own) {
     const auto keep = [&](int32_t id) { before.emplace(id, logits[size_t(id)]); };
     for (const int32_t id : prompt_tokens_) keep(id);
-    for (const auto& [id, count] : n_generated_) keep(id);
+    for (const auto& [id, count] : n_counted_) keep(id);
     for (const auto& [id, bias] : options_.logit_bias) keep(id);
   }
   apply_penalties(logits);
   if (!allowed.empty()) forbid_others(logits, allowed);
 
-  token.id = options_.temperature == 0.0f ? argmax(logits) : draw(logits, candidates);
+  SampledToken token = options_.temperature == 0.0f ? greedy(logits) : draw(logits, candidates);
   ++n_drawn_;
-  ++n_generated_[token.id];
-  if (wants_logprobs) {
+  count(token.id);
+  if (wants_own) {
     const auto old = before.find(token.id);
     const float logit = old == before.end() ? logits[size_t(token.id)] : old->second;
     token.logprob = float(logit - normalizer);
+    token.best = std::move(best);
   }
   return token;
 }

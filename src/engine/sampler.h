@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -31,13 +32,16 @@ class Sampler {
 
  private:
   void apply_penalties(std::span<float> logits) const;
-  int32_t draw(std::span<float> logits, std::span<Candidate> candidates);
+  SampledToken greedy(std::span<const float> logits) const;
+  SampledToken draw(std::span<float> logits, std::span<Candidate> candidates);
+  void count(int32_t id);
 
   SamplingOptions options_;
   uint64_t seed_;
   uint64_t n_drawn_ = 0;
-  std::unordered_map<int32_t, int> n_generated_;  // times that each token was generated
-  std::vector<int32_t> prompt_tokens_;            // distinct, kept for the repetition penalty alone
+  std::unordered_map<int32_t, int> n_counted_;  // times that each token was generated, or is in the window
+  std::vector<int32_t> prompt_tokens_;          // distinct, kept for the repetition penalty alone
+  std::deque<int32_t> window_;                  // the last tokens, where penalties count no others
 };
 
 }  // namespace paro

@@ -18,9 +18,13 @@ struct SamplingOptions {
   float repetition_penalty = 1.0f;  // divides positive and multiplies negative logits of tokens seen, prompt included
   float presence_penalty = 0.0f;    // subtracted once from tokens generated
   float frequency_penalty = 0.0f;   // subtracted for each time a token was generated
+  // The three penalties count the last so many tokens, prompt and answer alike; absent: as said above.
+  std::optional<int> penalty_window;
+  bool temperature_last = false;  // top_k, top_p and min_p look at the distribution at temperature 1
   std::vector<std::pair<int32_t, float>> logit_bias;
-  std::optional<uint64_t> seed;  // the same seed gives the same tokens, whoever else is served
-  int n_logprobs = -1;           // -1: none; 0: of the chosen token; n: also of the n best
+  std::optional<uint64_t> seed;    // the same seed gives the same tokens, whoever else is served
+  int n_logprobs = -1;             // -1: none; 0: of the chosen token; n: also of the n best
+  bool logprobs_as_drawn = false;  // of what is drawn from, when all is applied: the best may be fewer than n
 };
 
 // How many of the best logits sampling looks at: as many must be exact, and the others may be smaller than they are.
@@ -41,7 +45,7 @@ struct TokenLogprob {
 
 struct SampledToken {
   int32_t id = 0;
-  float logprob = 0;               // of the model's own distribution, before any filter; set when asked for
+  float logprob = 0;  // of the model's own distribution, before any filter, or as drawn; set when asked for
   std::vector<TokenLogprob> best;  // descending
 };
 

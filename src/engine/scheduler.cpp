@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace paro {
 namespace {
@@ -100,6 +101,7 @@ void Scheduler::share(int room) {
 
 void Scheduler::add_prompt(Sequence& s, int n_rows, KvCache& cache) {
   const int begin = s.n_cached, end = begin + n_rows, n_exact = n_exact_of(s.request);
+  if (!std::exchange(s.told_start, true)) s.listener->on_start(s.n_reused, s.n_prompt());
   cache.extend(s.slot, begin, end);
   for (int i = begin; i < end; ++i) {
     const bool is_last = i + 1 == s.n_prompt();

@@ -29,6 +29,7 @@ struct Sequence {
   int n_generated = 0;
   int32_t last_token = 0;                            // the newest generated, not yet run
   std::array<int32_t, size_t(kPageTokens)> block{};  // tokens of the one that is being written
+  bool told_start = false;
 
   Sequence(GenerationId sequence_id, GenerationRequest r, std::shared_ptr<GenerationListener> l)
       : id(sequence_id),

@@ -26,6 +26,7 @@ class Answer {
         format_(format),
         sequences_(service.model.engine, service.metrics, connection.wakeup()) {
     state_.model_id = service.model.id;
+    state_.prompts = job_.prompts;
     state_.n_per_prompt = job_.options.n;
     for (const std::vector<int32_t>& prompt : job_.prompts) state_.n_prompt_tokens += prompt.size();
   }
@@ -39,11 +40,14 @@ class Answer {
         request.prompt = prompt;
         request.max_tokens = max_tokens;
         request.sampling = options.sampling;
+        request.cache_prompt = options.cache_prompt;
         if (options.sampling.seed) request.sampling.seed = *options.sampling.seed + static_cast<uint64_t>(i);
         if (!options.ignore_eos) request.stop_tokens = service_.model.engine.info().stop_tokens;
         if (job_.make_constraint) request.constraint = job_.make_constraint();
-        sequences_.submit(std::move(request));
-        state_.choices.emplace_back(format_.make_parser(), options.stop, options.sampling.n_logprobs >= 0);
+        sequences_.submit(std::move(request), options.stream && (options.return_progress || options.timings_per_token));
+        state_.choices.emplace_back(format_.make_parser(), options.stop,
+                                    options.sampling.n_logprobs >= 0 || format_.keeps_tokens());
+        state_.paces.emplace_back(static_cast<int>(prompt.size()));
       }
     }
   }
@@ -113,6 +117,9 @@ class Answer {
   }
 
   std::string frames_of(SequenceEvent& event) {
+    state_.paces[event.sequence].note(event);
+    if (std::holds_alternative<PrefillProgress>(event.what))
+      return job_.options.return_progress ? format_.progress(state_, event.sequence) : std::string();
     const ChoicePiece piece = read(event);
     std::string frames = format_.piece(state_, event.sequence, piece);
     if (state_.choices[event.sequence].finished()) {

@@ -4,7 +4,9 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "server/choice.h"
 #include "server/constraints.h"
 #include "server/generation_options.h"
+#include "server/pace.h"
 #include "text/chat_format.h"
 
 namespace paro::server {
@@ -23,9 +26,11 @@ struct Service;
 // What a format may tell of an answer: its choices, as far as they have come.
 struct AnswerState {
   std::string_view model_id;
-  size_t n_prompt_tokens = 0;  // of all prompts
+  std::span<const std::vector<int32_t>> prompts;  // token ids
+  size_t n_prompt_tokens = 0;                     // of all prompts
   int n_per_prompt = 1;
   std::vector<Choice> choices;
+  std::vector<Pace> paces;  // of the choices
 
   bool finished() const;  // all of them
 };
@@ -36,9 +41,11 @@ class AnswerFormat {
   virtual ~AnswerFormat() = default;
 
   virtual std::unique_ptr<text::ChatParser> make_parser() const = 0;
+  virtual bool keeps_tokens() const { return false; }  // pieces have their tokens, asked for logprobs or not
 
   // Frames of a stream, each a server-sent event with its empty line; none where nothing is to be told.
   virtual std::string opening(const AnswerState& answer) = 0;
+  virtual std::string progress(const AnswerState&, size_t /*index*/) { return {}; }  // of prefill, when asked for
   virtual std::string piece(const AnswerState& answer, size_t index, const ChoicePiece& piece) = 0;
   virtual std::string closing(const AnswerState& answer, size_t index, const ChoicePiece& rest) = 0;
   virtual std::string ending(const AnswerState& answer) = 0;
@@ -46,7 +53,7 @@ class AnswerFormat {
   virtual std::string_view ping() const { return ": keep-alive\n\n"; }
 
   // The body of a whole answer; `pieces` has each choice's.
-  virtual boost::json::object whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) = 0;
+  virtual boost::json::value whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) = 0;
 };
 
 struct AnswerJob {

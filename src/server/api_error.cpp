@@ -68,10 +68,11 @@ ApiError invalid_field(std::string_view param, std::string_view problem) {
 }
 
 ApiError context_exceeded(std::string_view param, int64_t n_prompt_tokens, int64_t max_tokens, int64_t max_context) {
-  ApiError error(Error(ErrorKind::context_length,
-                       "This model's maximum context length is {} tokens. The request has {} tokens in the prompt and "
-                       "asks for {} more; shorten the messages or lower max_tokens.",
-                       max_context, n_prompt_tokens, max_tokens));
+  ApiError error(
+      Error(ErrorKind::context_length,
+            "This model's maximum context length is {} tokens. The request has {} tokens in the prompt and "
+            "asks for {} more, which exceeds the available context size; shorten the messages or lower max_tokens.",
+            max_context, n_prompt_tokens, max_tokens));
   error.param = param;
   error.members["n_prompt_tokens"] = n_prompt_tokens;
   error.members["n_ctx"] = max_context;

@@ -43,6 +43,8 @@ std::vector<json::object> ChatAnswer::opening_choices(size_t index) {
   return {delta_choice(index, std::move(delta), {})};
 }
 
+json::object ChatAnswer::empty_choice(size_t index) { return delta_choice(index, {}, {}); }
+
 std::vector<json::object> ChatAnswer::piece_choices(size_t index, const ChoicePiece& piece) {
   if (n_calls_.size() <= index) n_calls_.resize(index + 1);
   int& n_calls = n_calls_[index];

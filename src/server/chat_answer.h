@@ -11,12 +11,12 @@ class ChatAnswer : public ChoicesAnswer {
  public:
   struct Options {
     text::ParserOptions parser = {};
-    bool include_usage = false;
     bool names_function = false;  // tool_choice does: an answer that called it ends with `stop`
   };
 
-  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options)
-      : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, options.include_usage),
+  ChatAnswer(const text::ChatFormat& format, const text::Tokenizer& tokenizer, Options options,
+             const GenerationOptions& generation)
+      : ChoicesAnswer({"chatcmpl-", "chat.completion.chunk", "chat.completion"}, generation, tokenizer),
         format_(format),
         tokenizer_(tokenizer),
         options_(std::move(options)) {}
@@ -27,6 +27,7 @@ class ChatAnswer : public ChoicesAnswer {
 
  private:
   std::vector<boost::json::object> opening_choices(size_t index) override;
+  boost::json::object empty_choice(size_t index) override;
   std::vector<boost::json::object> piece_choices(size_t index, const ChoicePiece& piece) override;
   boost::json::object closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) override;
   boost::json::object whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) override;

@@ -100,6 +100,43 @@ void read_reasoning(const JsonFields& fields, ChatRequest& request) {
   read_budget(fields.integer("thinking_budget_tokens", -1, kMost));
 }
 
+bool is_assistants(const json::value& message) { return message.at("role") == "assistant"; }
+
+std::string text_of(const json::value* content) {
+  if (content == nullptr || content->is_null()) return {};
+  if (const json::string* text = content->if_string()) return std::string(*text);
+  std::string text;
+  for (const json::value& part : content->get_array()) text += part.at("text").get_string();
+  return text;
+}
+
+// A last message of the assistant's is the beginning of the answer, unless the request says otherwise.
+void take_prefill(const JsonFields& fields, ChatRequest& request) {
+  const std::optional<bool> continues = fields.boolean("continue_final_message");
+  const std::optional<bool> prompts = fields.boolean("add_generation_prompt");
+  const json::object& last = request.messages.back().get_object();
+  const json::array* calls = JsonFields(last).array("tool_calls");
+  const bool can_continue = is_assistants(request.messages.back()) && (calls == nullptr || calls->empty());
+  if (continues == true) {
+    if (prompts == true)
+      throw invalid_field("continue_final_message", "cannot be true together with add_generation_prompt");
+    if (!can_continue)
+      throw invalid_field("continue_final_message", "needs a last message of the assistant's, without calls");
+  }
+  if (!can_continue || continues == false || (!continues && prompts == false)) return;
+
+  const size_t n = request.messages.size();
+  if (n > 1 && is_assistants(request.messages[n - 2]))
+    throw invalid_field("messages", "end with several messages of the assistant's, of which only one can be continued");
+  if (const json::value* thinks = request.template_variables.if_contains("enable_thinking"); thinks && *thinks == true)
+    throw invalid_field("messages",
+                        "end with the beginning of an answer, which comes behind thoughts; turn thinking off");
+  request.prefill = text_of(last.if_contains("content"));
+  request.messages.pop_back();
+  if (request.messages.empty()) throw invalid_field("messages", "must have a message before the one to continue");
+  request.add_generation_prompt = true;
+}
+
 void read_logprobs(const JsonFields& fields, SamplingOptions& sampling) {
   const bool wanted = fields.boolean("logprobs").value_or(false);
   const auto n_best = fields.integer("top_logprobs", 0, 20);
@@ -125,6 +162,7 @@ ChatRequest read_chat_request(const json::object& body, const SamplingOptions& d
   request.content_rule = read_content_rule(fields, body.storage());
   read_reasoning(fields, request);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
+  take_prefill(fields, request);
 
   request.options = read_generation_options(fields, defaults, vocab_size);
   read_logprobs(fields, request.options.sampling);

@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <optional>
+#include <string>
 
 #include "server/content_rule.h"
 #include "server/generation_options.h"
@@ -22,6 +23,7 @@ struct ChatRequest {
   ToolChoice tool_choice;
   std::optional<ContentRule> content_rule;
   std::optional<int> thinking_budget;  // tokens; -1: none
+  std::string prefill;  // what the answer begins with: the model's to continue, and not told again
   GenerationOptions options;
 };
 

@@ -30,6 +30,8 @@ std::vector<json::object> CompletionAnswer::opening_choices(size_t index) {
   return {choice_of(index, text, {})};
 }
 
+json::object CompletionAnswer::empty_choice(size_t index) { return choice_of(index, "", {}); }
+
 std::vector<json::object> CompletionAnswer::piece_choices(size_t index, const ChoicePiece& piece) {
   if (piece.deltas.empty()) return {};
   return {choice_of(index, text_of(piece), piece.scores)};

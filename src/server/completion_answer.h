@@ -12,8 +12,8 @@ namespace paro::server {
 class CompletionAnswer : public ChoicesAnswer {
  public:
   // `echoes`: for each choice the text that comes before the model's; none when nothing is echoed.
-  CompletionAnswer(const text::Tokenizer& tokenizer, std::vector<std::string> echoes, bool include_usage)
-      : ChoicesAnswer({"cmpl-", "text_completion", "text_completion"}, include_usage),
+  CompletionAnswer(const text::Tokenizer& tokenizer, std::vector<std::string> echoes, const GenerationOptions& options)
+      : ChoicesAnswer({"cmpl-", "text_completion", "text_completion"}, options, tokenizer),
         tokenizer_(tokenizer),
         echoes_(std::move(echoes)) {}
 
@@ -21,6 +21,7 @@ class CompletionAnswer : public ChoicesAnswer {
 
  private:
   std::vector<boost::json::object> opening_choices(size_t index) override;
+  boost::json::object empty_choice(size_t index) override;
   std::vector<boost::json::object> piece_choices(size_t index, const ChoicePiece& piece) override;
   boost::json::object closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) override;
   boost::json::object whole_choice(size_t index, const ChoicePiece& all, std::string_view finish_reason) override;

@@ -7,7 +7,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr size_t kMaxPrompts = 128;
 constexpr std::string_view kPromptTypes = "must be a string, a list of strings, of token ids or of lists of token ids";
 
 std::vector<Prompt> read_prompts(const JsonFields& fields, int vocab_size) {

@@ -12,6 +12,8 @@
 
 namespace paro::server {
 
+constexpr size_t kMaxPrompts = 128;  // of one request
+
 using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text, or token ids
 
 struct CompletionRequest {

@@ -101,6 +101,7 @@ asio::awaitable<void> Connection::serve_requests() {
     request_ = {};
     answered_ = streaming_ = false;
     release_body();
+    memory_.set_answer_bytes(0);
     reading = co_await read_request();
     if (reading == Reading::complete) {
       const auto ended = co_await (handle() || watch());

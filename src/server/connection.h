@@ -41,6 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   // For handlers, on the strand.
   const HttpRequest& request() const { return request_; }
   boost::json::object take_json();  // the body, whose text is gone then; made of memory that lives as long as this
+  void charge_answer(uint64_t n_bytes) { memory_.set_answer_bytes(n_bytes); }  // until the next request; may throw
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
   boost::asio::awaitable<void> respond_text(unsigned status, std::string body, std::string_view content_type = kJson);
   boost::asio::awaitable<void> respond_empty(unsigned status);

@@ -11,7 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int kMaxChoices = 128;
 constexpr size_t kMaxStopStrings = 64;
 constexpr size_t kMaxStopBytes = 1024;
 
@@ -87,6 +86,10 @@ GenerationOptions read_generation_options(const JsonFields& fields, const Sampli
   options.n = static_cast<int>(fields.integer("n", 1, kMaxChoices).value_or(1));
   options.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   options.stream = fields.boolean("stream").value_or(false);
+  options.return_progress = fields.boolean("return_progress").value_or(false);
+  options.timings_per_token = fields.boolean("timings_per_token").value_or(false);
+  options.cache_prompt = fields.boolean("cache_prompt").value_or(true);
+  options.verbose = fields.boolean("verbose").value_or(false);
   if (const json::object* stream_options = fields.object("stream_options"))
     options.include_usage = JsonFields(*stream_options, "stream_options.").boolean("include_usage").value_or(false);
   return options;

@@ -20,8 +20,13 @@ struct GenerationOptions {
   bool ignore_eos = false;
   bool stream = false;
   bool include_usage = false;
+  bool return_progress = false;    // a stream tells of prefill
+  bool timings_per_token = false;  // and how long everything took so far
+  bool cache_prompt = true;        // from the cache of prefixes, and into it
+  bool verbose = false;            // an answer tells the prompt that the model got
 };
 
+constexpr int kMaxChoices = 128;
 // A string, or a list of strings. Throws ApiError 400.
 std::vector<std::string> read_stop_strings(const JsonFields& fields, std::string_view name);
 

@@ -63,16 +63,15 @@ AnswerJob completion_job(Connection& connection, const Service& service, std::ve
 asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
   ChatJob job = chat_job(connection, service);
   ChatAnswer format(service.format, service.model.tokenizer,
-                    {.parser = std::move(job.parser_options),
-                     .include_usage = job.answer.options.include_usage,
-                     .names_function = job.names_function});
+                    {.parser = std::move(job.parser_options), .names_function = job.names_function},
+                    job.answer.options);
   co_await answer(connection, service, std::move(job.answer), format);
 }
 
 asio::awaitable<void> handle_completions(Connection& connection, const Service& service) {
   std::vector<std::string> echoes;
   AnswerJob job = completion_job(connection, service, echoes);
-  CompletionAnswer format(service.model.tokenizer, std::move(echoes), job.options.include_usage);
+  CompletionAnswer format(service.model.tokenizer, std::move(echoes), job.options);
   co_await answer(connection, service, std::move(job), format);
 }
 

@@ -1,4 +1,5 @@
-// The routes that only turn text and tokens into each other: /tokenize, /detokenize, /apply-template.
+// The routes that only turn text and tokens into each other: /tokenize, /detokenize, /apply-template,
+// /chat/completions/input_tokens.
 #include <utility>
 
 #include "server/chat_request.h"
@@ -83,6 +84,16 @@ json::object detokenize(Connection& connection, const Service& service) {
   return response;
 }
 
+// Of what /chat/completions would be given.
+json::object input_tokens(Connection& connection, const Service& service) {
+  const json::object body = connection.take_json();
+  check_model(body, service);
+  json::object response;
+  response["object"] = "response.input_tokens";
+  response["input_tokens"] = chat_prompt_tokens(chat_request_of(body, service), service).size();
+  return response;
+}
+
 json::object apply_template(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
   check_model(body, service);
@@ -100,6 +111,11 @@ asio::awaitable<void> handle_tokenize(Connection& connection, const Service& ser
 
 asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service) {
   json::object response = detokenize(connection, service);
+  co_await connection.respond(200, std::move(response));
+}
+
+asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service) {
+  json::object response = input_tokens(connection, service);
   co_await connection.respond(200, std::move(response));
 }
 

@@ -73,6 +73,17 @@ std::string route_path(std::string_view target) {
   return path;
 }
 
+std::string_view query_value(std::string_view target, std::string_view name) {
+  const size_t question = target.find('?');
+  std::string_view query = question == std::string_view::npos ? "" : target.substr(question + 1);
+  while (!query.empty()) {
+    const std::string_view field = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(field.size() + 1, query.size()));
+    if (field.starts_with(name) && field.substr(name.size()).starts_with('=')) return field.substr(name.size() + 1);
+  }
+  return {};
+}
+
 void check_content_type(const HttpHeader& header) {
   const std::string_view field = view(header[http::field::content_type]);
   if (field.empty()) return;

@@ -2,6 +2,7 @@
 // that is full drops the token and says so, and the reader gives the request up.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -13,9 +14,19 @@
 
 namespace paro::server {
 
+struct PrefillProgress {
+  int n_done = 0;  // of the prompt's tokens, those from a cache among them
+  int n_cached = 0;
+};
+
+struct Embedding {
+  std::vector<float> hidden;  // [hidden_size]
+};
+
 struct SequenceEvent {
   size_t sequence = 0;
-  std::variant<SampledToken, GenerationEnd> what;
+  std::variant<PrefillProgress, SampledToken, Embedding, GenerationEnd> what;
+  std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
 };
 
 class Mailbox {

@@ -122,7 +122,7 @@ std::string MessageAnswer::failure(const AnswerState&, const ApiError& error) {
   return event_frame("error", error_answer(error, Dialect::anthropic).body);
 }
 
-json::object MessageAnswer::whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) {
+json::value MessageAnswer::whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) {
   json::array content;
   std::string arguments;
   for (const text::ChatDelta& part : pieces.front().deltas) {

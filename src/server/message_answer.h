@@ -28,7 +28,7 @@ class MessageAnswer : public AnswerFormat {
   std::string ending(const AnswerState& answer) override;
   std::string failure(const AnswerState& answer, const ApiError& error) override;
   std::string_view ping() const override { return "event: ping\ndata: {\"type\":\"ping\"}\n\n"; }
-  boost::json::object whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) override;
+  boost::json::value whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) override;
 
  private:
   enum class BlockKind { text, thinking, tool_use };

@@ -6,7 +6,7 @@ namespace paro::server {
 
 void check_model(const boost::json::object& body, const Service& service) {
   const auto name = JsonFields(body).string("model");
-  if (!name || name->empty() || service.serves(*name)) return;
+  if (!name || name->empty() || service.serves(*name) || service.options.any_model) return;
   ApiError error(404, "invalid_request_error", "model_not_found",
                  fmt::format("request: the model '{}' is not served here; '{}' is", *name, service.model.id));
   error.param = "model";
@@ -17,7 +17,7 @@ std::string chat_prompt(const ChatRequest& request, const Service& service, std:
   if (!service.renderer)
     throw invalid_field(param, "cannot be used: the model has no chat template; use /v1/completions");
   try {
-    return service.renderer->render(request);
+    return service.renderer->render(request) + request.prefill;
   } catch (const Error& error) {
     const int64_t max_context = service.model.engine.info().max_context;
     if (error.kind() == ErrorKind::context_length) throw context_exceeded(param, max_context + 1, 1, max_context);

@@ -13,7 +13,7 @@
 
 namespace paro::server {
 
-// Throws ApiError 404 when `model` names another than the served one.
+// Throws ApiError 404 when `model` names another than the served one, unless any name will do.
 void check_model(const boost::json::object& body, const Service& service);
 
 // The rendered template. Throws ApiError 400 about `param` when the model has none, or cannot read the messages.

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "server/api_error.h"
@@ -26,6 +27,16 @@ bool MemoryPool::take(uint64_t n_bytes) {
 
 void RequestMemory::set_body_bytes(uint64_t n_bytes) { charge(n_bytes, tree_bytes_); }
 
+void RequestMemory::set_answer_bytes(uint64_t n_bytes) {
+  const uint64_t before = std::exchange(answer_bytes_, n_bytes);
+  try {
+    charge(body_bytes_, tree_bytes_);
+  } catch (...) {
+    answer_bytes_ = before;
+    throw;
+  }
+}
+
 void* RequestMemory::do_allocate(size_t n_bytes, size_t alignment) {
   charge(body_bytes_, tree_bytes_ + n_bytes);
   PARO_CHECK(alignment <= alignof(std::max_align_t), "{}", alignment);
@@ -44,6 +55,7 @@ bool RequestMemory::do_is_equal(const boost::container::pmr::memory_resource& ot
 void RequestMemory::charge(uint64_t body_bytes, uint64_t tree_bytes) {
   uint64_t wanted = body_bytes > kFreeBodyBytes ? body_bytes : 0;
   if (tree_bytes > kFreeTreeBytes) wanted += kCopies * ((tree_bytes + kStepBytes - 1) / kStepBytes * kStepBytes);
+  if (answer_bytes_ > kFreeBodyBytes) wanted += answer_bytes_;
   if (wanted > pool_.size_bytes() && wanted > charged_bytes_)
     throw ApiError(413, "invalid_request_error", "request_too_large",
                    fmt::format("request: reading it takes more than {} bytes; send less", pool_.size_bytes()));

@@ -22,8 +22,9 @@ class MemoryPool {
   std::atomic<uint64_t> taken_bytes_{0};
 };
 
-// One connection's share, for its strand: the JSON made with this resource, and the body. What is small is free of
-// charge. Throws ApiError: 413 when the request alone exceeds the pool, 503 when others hold it.
+// One connection's share, for its strand: the JSON made with this resource, the body, and an answer of many numbers.
+// What is small is free of charge. Throws ApiError: 413 when the request alone exceeds the pool, 503 when others hold
+// it.
 class RequestMemory final : public boost::json::memory_resource {
  public:
   explicit RequestMemory(MemoryPool& pool) : pool_(pool) {}
@@ -32,6 +33,7 @@ class RequestMemory final : public boost::json::memory_resource {
   RequestMemory& operator=(const RequestMemory&) = delete;
 
   void set_body_bytes(uint64_t n_bytes);
+  void set_answer_bytes(uint64_t n_bytes);
 
  private:
   void* do_allocate(size_t n_bytes, size_t alignment) override;
@@ -40,7 +42,7 @@ class RequestMemory final : public boost::json::memory_resource {
   void charge(uint64_t body_bytes, uint64_t tree_bytes);
 
   MemoryPool& pool_;
-  uint64_t body_bytes_ = 0, tree_bytes_ = 0;
+  uint64_t body_bytes_ = 0, tree_bytes_ = 0, answer_bytes_ = 0;
   uint64_t charged_bytes_ = 0;
 };
 

@@ -96,7 +96,7 @@ std::string ResponseAnswer::failure(const AnswerState& answer, const ApiError& e
   return frames.append(response_event("response.failed", std::move(failed)));
 }
 
-json::object ResponseAnswer::whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) {
+json::value ResponseAnswer::whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) {
   piece(answer, 0, pieces.front());
   end_item(status_of(answer.choices.front()));
   return finished_response(answer);

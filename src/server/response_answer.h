@@ -29,7 +29,7 @@ class ResponseAnswer : public AnswerFormat {
   std::string closing(const AnswerState& answer, size_t index, const ChoicePiece& rest) override;
   std::string ending(const AnswerState& answer) override;
   std::string failure(const AnswerState& answer, const ApiError& error) override;
-  boost::json::object whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) override;
+  boost::json::value whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) override;
 
  private:
   std::string start_item(ResponseItem::Kind kind, const std::string& name);

@@ -12,7 +12,13 @@ using boost::beast::http::verb;
 
 constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
+    Route{verb::post, "/chat/completions/input_tokens", true, handle_input_tokens},
     Route{verb::post, "/completions", true, handle_completions},
+    Route{verb::post, "/completion", true, handle_native_completion},
+    Route{verb::post, "/embeddings", true, handle_embeddings},
+    Route{verb::post, "/embedding", true, handle_native_embedding},
+    Route{verb::get, "/props", true, handle_props},
+    Route{verb::get, "/slots", true, handle_slots},
     Route{verb::post, "/responses", true, handle_responses},
     Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
     Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},

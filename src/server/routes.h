@@ -33,6 +33,11 @@ const Route& find_route(boost::beast::http::verb method, std::string_view path);
 // The handlers, each in a file with its kin.
 boost::asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_native_completion(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_embeddings(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_native_embedding(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_props(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_slots(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_responses(Connection& connection, const Service& service);
@@ -44,6 +49,7 @@ boost::asio::awaitable<void> handle_metrics(Connection& connection, const Servic
 boost::asio::awaitable<void> handle_openapi(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_page(Connection& connection, const Service& service);
 

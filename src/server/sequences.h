@@ -18,8 +18,9 @@ class Sequences {
   Sequences(const Sequences&) = delete;
   Sequences& operator=(const Sequences&) = delete;
 
-  void submit(GenerationRequest request);  // the next index; throws as Engine::submit
-  void stop(size_t sequence);              // its answer is complete
+  // The next index; throws as Engine::submit. Prefill is among the events when it is to be told.
+  void submit(GenerationRequest request, bool tells_prefill = false);
+  void stop(size_t sequence);  // its answer is complete
   bool all_ended() const { return n_ended_ == ids_.size(); }
 
   // What happened since. Throws Error{unavailable} when the client read too slowly for the tokens to be kept.

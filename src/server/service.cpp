@@ -19,10 +19,10 @@ int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kWrittenBytes = 64 << 10;  // to one connection
   constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
   constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
-  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMetricsBytes +
+  return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
          CompiledGrammars::planned_bytes(options.max_grammars) + options.n_threads * kThreadBytes +
-         options.max_connections *
-             (int64_t{options.max_header_bytes} + kWrittenBytes + (options.tls_certificate.empty() ? 0 : kTlsBytes));
+         options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes + kMaxToolsBytes +
+                                    (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
 Service::Service(ServerOptions server_options, ServedModel served_model)
@@ -40,6 +40,7 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;
+  if (options.seed) default_sampling.seed = options.seed;
   if (options.min_p) default_sampling.min_p = *options.min_p;
   if (options.repetition_penalty) default_sampling.repetition_penalty = *options.repetition_penalty;
   if (options.presence_penalty) default_sampling.presence_penalty = *options.presence_penalty;

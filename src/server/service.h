@@ -34,6 +34,9 @@ struct ServerOptions {
   std::optional<int> top_k;
   std::optional<int> thinking_budget;  // tokens of thoughts; else none
   std::optional<int> max_tokens;       // else what the context leaves
+  std::optional<uint64_t> seed;
+
+  bool any_model = false;  // whatever name a request gives, it means the served model
 
   int n_threads = 2;  // for HTTP; inference has its own
   int max_connections = 128;
@@ -50,6 +53,9 @@ struct ServerOptions {
 
 // Of a model's card: as much as the plan leaves for what is written to one connection.
 constexpr int64_t kMaxCardBytes = 64 << 10;
+
+// Of a chat template that is told to clients.
+constexpr int64_t kMaxTemplateBytes = 24 << 10;
 
 // Of all series of the metrics, and what they are copied to for an answer.
 constexpr int64_t kMetricsBytes = 256 << 10;
@@ -70,6 +76,8 @@ struct ServedModel {
   std::string bos_token, eos_token;                   // as the template's variables
   std::string card;                                   // JSON text of the model's facts, at most kMaxCardBytes
   std::string alias = {}, display_name = {};          // another id, and a name for people; empty: none
+  std::string directory = {};                         // where the model lies: its last component
+  std::string template_source = {};                   // at most kMaxTemplateBytes, else left out
 };
 
 struct Service {

@@ -74,6 +74,8 @@ TEST(BatchEngine, PromptsRunInChunks) {
   const auto listener = std::make_shared<Listener>();
   engine->submit(greedy(golden.input_ids, 1), listener);
   listener->wait();
+  EXPECT_EQ(listener->starts(), (std::vector<std::pair<int, int>>{{0, 40}}));
+  EXPECT_EQ(listener->starts(), (std::vector<std::pair<int, int>>{{0, 40}}));
   EXPECT_EQ(listener->prefill(), (std::vector<int>{16, 32, 40}));
 }
 

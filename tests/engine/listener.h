@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -15,6 +16,11 @@ namespace paro::test {
 
 class Listener final : public GenerationListener {
  public:
+  void on_start(int n_cached_tokens, int n_prompt_tokens) override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(prefill_.empty() && starts_.empty());
+    starts_.push_back({n_cached_tokens, n_prompt_tokens});
+  }
   void on_prefill(int n_done, int) override {
     const std::lock_guard lock(mutex_);
     prefill_.push_back(n_done);
@@ -51,6 +57,10 @@ class Listener final : public GenerationListener {
     const std::lock_guard lock(mutex_);
     return tokens_;
   }
+  std::vector<std::pair<int, int>> starts() {
+    const std::lock_guard lock(mutex_);
+    return starts_;
+  }
   std::vector<int> prefill() {
     const std::lock_guard lock(mutex_);
     return prefill_;
@@ -70,6 +80,7 @@ class Listener final : public GenerationListener {
   std::condition_variable changed_;
   std::vector<int32_t> tokens_;
   std::vector<float> embedding_;
+  std::vector<std::pair<int, int>> starts_;  // tokens from a cache, and of the prompt
   std::vector<int> prefill_;
   std::optional<GenerationEnd> end_;
 };

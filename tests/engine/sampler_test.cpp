@@ -136,6 +136,73 @@ TEST(Sampler, LogprobsAreOfTheModelsOwnDistribution) {
   }
 }
 
+TEST(Sampler, AWindowOfPenaltiesCountsTheLastTokensOfThePromptAndNoOthers) {
+  std::vector<int32_t> prompt{7, 8, 9};
+  SamplingOptions options{.temperature = 0, .presence_penalty = 100, .penalty_window = 2};
+  Sampler sampler(options, prompt, 1);
+  EXPECT_EQ(sample(sampler, falling_logits()).id, 7);  // has left the window {8, 9}
+  EXPECT_EQ(sample(sampler, falling_logits()).id, 8);  // {9, 7}
+  EXPECT_EQ(sample(sampler, falling_logits()).id, 9);  // {7, 8}
+  EXPECT_EQ(sample(sampler, falling_logits()).id, 7);  // {8, 9}
+  options.penalty_window = 0;
+  Sampler free(options, prompt, 1);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(sample(free, falling_logits()).id, 7);
+}
+
+TEST(Sampler, FrequencyInAWindowCountsEachTime) {
+  const std::vector<int32_t> prompt{7, 7, 7, 8};
+  Sampler sampler({.temperature = 0, .frequency_penalty = 0.15f, .penalty_window = 10}, prompt, 1);
+  EXPECT_EQ(sample(sampler, falling_logits()).id, 9);  // 7 is down by 0.45 and 8 by 0.15, 9 is 0.2 below 7
+}
+
+TEST(Sampler, TemperatureLastFiltersAtTemperatureOne) {
+  std::vector<float> logits(kVocab, -INFINITY);
+  logits[3] = std::log(0.8f);
+  logits[100] = std::log(0.15f);
+  logits[299] = std::log(0.05f);
+  const SamplingOptions hot{.temperature = 100, .min_p = 0.1f};
+  EXPECT_EQ(histogram(hot, 200, logits).size(), 3u);
+  SamplingOptions last = hot;
+  last.temperature_last = true;
+  const auto counts = histogram(last, 2000, logits);
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_NEAR(counts.at(3), 1000, 150);  // almost even, at that temperature
+}
+
+TEST(Sampler, LogprobsAsDrawnAreOfWhatTheFiltersLeave) {
+  std::vector<float> logits(kVocab, -INFINITY);
+  logits[3] = std::log(0.6f);
+  logits[100] = std::log(0.2f);
+  logits[299] = std::log(0.2f);
+  SamplingOptions options{.top_k = 2, .seed = 5, .n_logprobs = 10, .logprobs_as_drawn = true};
+  Sampler sampler(options, {}, 0);
+  const SampledToken token = sample(sampler, logits);
+  ASSERT_EQ(token.best.size(), 2u);
+  EXPECT_EQ(token.best[0].id, 3);
+  EXPECT_EQ(token.best[1].id, 100);
+  EXPECT_NEAR(token.best[0].logprob, std::log(0.75), 1e-5);
+  EXPECT_NEAR(token.best[1].logprob, std::log(0.25), 1e-5);
+  EXPECT_EQ(token.logprob, token.best[token.id == 3 ? 0 : 1].logprob);
+
+  options.temperature = 0;
+  Sampler greedy(options, {}, 0);
+  const SampledToken best = sample(greedy, logits);
+  EXPECT_EQ(best.logprob, 0);
+  ASSERT_EQ(best.best.size(), 1u);
+  EXPECT_EQ(best.best[0].id, best.id);
+}
+
+TEST(Sampler, WhatIsToldOfATokenDoesNotChangeIt) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    const SamplingOptions plain{.top_p = 0.9f, .seed = seed};
+    SamplingOptions told = plain;
+    told.n_logprobs = 5;
+    told.logprobs_as_drawn = true;
+    Sampler a(plain, {}, 0), b(told, {}, 0);
+    EXPECT_EQ(sample(a, falling_logits()).id, sample(b, falling_logits()).id);
+  }
+}
+
 TEST(Sampler, WhatIsNotAllowedNeverComes) {
   std::vector<uint32_t> allowed((kVocab + 31) / 32);
   for (const int id : {3, 200, 299}) allowed[size_t(id / 32)] |= 1u << (id % 32);

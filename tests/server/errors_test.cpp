@@ -280,9 +280,9 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo209MiBStacksACardAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}),
-            (int64_t{209} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
+TEST(ServerOptions, PlanComesTo209MiBStacksACardATemplateAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{209} << 20) + (512 << 10) + server::kMaxCardBytes +
+                                           server::kMaxTemplateBytes + server::kMetricsBytes);
 }
 
 TEST_F(Errors, WhatATemplateCannotReadIs400) {

@@ -140,6 +140,7 @@ bool FakeEngine::step(Sequence& sequence) {
     end.reason = FinishReason::length;
   } else {
     if (sequence.n_told == 0) {
+      sequence.listener->on_start(0, end.n_prompt_tokens);
       sequence.listener->on_prefill(end.n_prompt_tokens / 2, end.n_prompt_tokens);
       sequence.listener->on_prefill(end.n_prompt_tokens, end.n_prompt_tokens);
     }

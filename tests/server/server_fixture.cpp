@@ -40,6 +40,8 @@ ServerTest::~ServerTest() {
 void ServerTest::start() {
   server::ServedModel model{model_id, engine, demo_tokenizer(), has_template ? &demo_template() : nullptr, "<bos>",
                             "<eos>",  card};
+  model.directory = "demo-directory";
+  model.template_source = "{{ messages }}";
   server_ = std::make_unique<server::Server>(options, model);
   thread_ = std::thread([this] { server_->run(); });
 }

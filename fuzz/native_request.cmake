@@ -1,0 +1,1 @@
+paro_fuzz(native_request DEPENDS paro_server)
