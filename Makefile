@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory contract \
-        count-instructions format check-format tidy fuzz venv packages clean
+.PHONY: help serve test test-arm64 build install package bench bench-peers bench-serving soak bench-memory \
+        contract load count-instructions format check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
@@ -24,6 +24,8 @@ help:
 	@echo "make bench-peers   measure against llama.cpp, write docs/performance.md (hours, 15 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make soak          load servers of small budgets, and hold them to their plans (MINUTES=30, 4 GB; QUICK=1)"
+	@echo "make load          64 clients on the demo model, held to what alone was answered (MINUTES=5, FLAGS=)"
+	@echo "make bench-serving measure the server, beside llama-server (20 minutes, 6 GB)"
 	@echo "make contract      hold the server to its OpenAPI document (EXAMPLES=20000, SEED=)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
@@ -100,6 +102,18 @@ $(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
 	python3 -m venv $(PEERS)/venv
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+# FLAGS are for paro serve: FLAGS="--max-batch 16".
+load: PRESET = release
+load: build
+	tools/load/load.py build/release/paro --minutes $(or $(MINUTES),5) $(if $(FLAGS),--flags '$(FLAGS)')
+
+# The demo model from 1 to 16 clients, then 6 layers of Gemma 4 26B-A4B beside llama-server.
+bench-serving: PRESET = release
+bench-serving: build $(PEERS)/venv/.installed
+	PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp
+	tools/load/throughput.py build/release/paro --requests 8 --json $(PEERS)/results/serving-demo.json
+	$(PEERS)/venv/bin/python tools/load/compare_servers.py build/release/paro $(PEERS)
 
 # schemathesis asks the server what its OpenAPI document allows and what it does not. SEED=N repeats a run.
 contract: PRESET = release
