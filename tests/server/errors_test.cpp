@@ -280,9 +280,23 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo88MiBStacksACardAndMetrics) {
+TEST_F(Errors, WholeAnswersAreChargedToTheBudget) {
+  options.max_request_bytes = 1 << 20;
+  engine.model_info.max_context = 1 << 20;
+  engine.script = [](const GenerationRequest& request) {
+    return Script{.tokens = tokens_of("Hello there."), .endless = request.max_tokens > 100};
+  };
+  start();
+  const HttpAnswer answer = chat();
+  EXPECT_EQ(answer.status, 400u) << answer.body;
+  EXPECT_EQ(error_code_of(answer), "memory_plan_exceeded");
+  EXPECT_TRUE(engine.wait_until_idle(std::chrono::seconds(5)));
+  EXPECT_EQ(chat(R"("max_tokens":50)").status, 200u);
+}
+
+TEST(ServerOptions, PlanComesTo92MiBStacksACardAndMetrics) {
   EXPECT_EQ(server::planned_bytes({}),
-            (int64_t{88} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
+            (int64_t{92} << 20) + (512 << 10) + server::kMaxCardBytes + server::kMetricsBytes);
 }
 
 TEST_F(Errors, WhatATemplateCannotReadIs400) {
