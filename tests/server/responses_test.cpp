@@ -325,7 +325,9 @@ TEST_F(Responses, WrongFieldsAreNamed) {
 
 TEST_F(Responses, WhatTheyRepeatStaysChargedUntilTheyEnd) {
   options.max_request_bytes = 5 << 20;
-  engine.script = [](const GenerationRequest&) { return Script{.tokens = {5}, .endless = true}; };
+  engine.script = [](const GenerationRequest&) {
+    return Script{.tokens = {5}, .per_token = std::chrono::milliseconds(5), .endless = true};
+  };
   start();
   const std::string body = fmt::format(
       R"({{"input":"Hi","stream":true,"tool_choice":"none","tools":[{{"type":"function","name":"f","description":"{}"}}]}})",

@@ -35,5 +35,6 @@ def accepted(_: CheckContext, response: Response, case: Case) -> None:
             raise AssertionError(f"a valid request is refused: {error['message']}")
     elif response.status_code not in {200, 404}:  # 404: another model
         raise AssertionError(f"a valid request is answered with {response.status_code}")
-    if b'\ndata: {"error"' in b"\n" + response.content or b"\nevent: error" in response.content:
+    if b'\ndata: {"error"' in b"\n" + response.content or b"\nevent: error" in response.content or \
+            b"event: response.failed" in response.content:
         raise AssertionError(f"a stream fails: {response.content[-1000:]!r}")
