@@ -20,6 +20,8 @@ REASONS = [
         r"request: stop must have strings of 1 to 1024 bytes",
         r"request: stop_sequences must have strings of 1 to 1024 bytes",
         r"request: prompt is too long",
+        r"request: tool_choice (asks for a call|names)",
+        r"request: .* cannot be followed",
         r"request: chat template",  # written for other messages than these
     )
 ]
