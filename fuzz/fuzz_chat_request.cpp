@@ -44,6 +44,7 @@ void read_chat(const boost::json::object& body) {
   const ChatRequest request = read_chat_request(body, {}, kVocabSize);
   check_options(request.options);
   require(!request.messages.empty());
+  require(request.tools.empty() == (request.tool_choice.kind == ToolChoice::Kind::none));
   for (const bool flag : {false, true}) {
     const text::MessageRules rules{flag, flag};
     const boost::json::array messages = text::prepare_messages(request.messages, rules);

@@ -105,8 +105,9 @@ class Chat final : public Command {
       request.sampling = sampling_.over(engine.info().default_sampling);
       request.stop_tokens = engine.info().stop_tokens;
       const text::ChatFormat& format = text.chat_format();
-      const auto parser =
-          format.make_parser(text.tokenizer, {.in_thought = format.opens_thought(text.tokenizer, request.prompt)});
+      const auto parser = format.make_parser(
+          text.tokenizer,
+          {.in_thought = format.thought_at_end(text.tokenizer, request.prompt) == text::ThoughtState::open});
       AnswerPrinter printer;
       const Answer answer = stream_answer(
           engine, std::move(request), *parser, [&](const text::ChatDelta& delta) { printer.show(delta); }, interrupted);

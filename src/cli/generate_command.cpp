@@ -63,8 +63,10 @@ class Generate final : public Command {
     request.stop_tokens = engine->info().stop_tokens;
     const text::ChatFormat& format = text.chat_format();
     const auto parser =
-        raw_ ? text::make_plain_parser(text.tokenizer)
-             : format.make_parser(text.tokenizer, {.in_thought = format.opens_thought(text.tokenizer, request.prompt)});
+        raw_
+            ? text::make_plain_parser(text.tokenizer)
+            : format.make_parser(text.tokenizer, {.in_thought = format.thought_at_end(text.tokenizer, request.prompt) ==
+                                                                text::ThoughtState::open});
     AnswerPrinter printer;
     const auto show = [&](const text::ChatDelta& delta) {
       if (!json_) printer.show(delta);

@@ -119,7 +119,7 @@ void add_budget(json::object& card, const fs::path& model, const ModelFiles& fil
                 Backend& backend) {
   EngineOptions options;
   options.model = model;
-  options = serving_options(options, text == nullptr ? std::vector<MemoryClass>() : text->memory());
+  options = serving_options(options, text == nullptr ? std::vector<MemoryClass>() : text->serving_memory());
   const MemoryBounds bounds = memory_bounds(options, files.config, files.weights(), backend);
   card["budget"] = {{"smallest bytes", bounds.smallest_bytes},
                     {"all resident bytes", bounds.all_resident_bytes},

@@ -80,6 +80,9 @@ class Serve final : public Command {
     app.add_option("--grace", grace_s_, "Seconds that answers get to finish when the server stops")
         ->check(CLI::Range(0, 86400))
         ->capture_default_str();
+    app.add_option("--thinking-budget", server_.thinking_budget,
+                   "Tokens after which a thought is ended (default: none)")
+        ->check(CLI::NonNegativeNumber);
     sampling_.add_server_to(app);
     limits_.add_to(app);
     common_.add_to(app);
@@ -104,7 +107,7 @@ class Serve final : public Command {
     if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
     server::check_address(server_);
     const TextModel text = TextModel::load(model_, template_file_);
-    options = serving_options(options, text.memory(), server_, limits_.max_queue());
+    options = serving_options(options, text.serving_memory(), server_, limits_.max_queue());
     auto backend = common_.make_backend();
     show_plan(options, *backend, text);
     std::string card = card_of(text, settings);

@@ -43,6 +43,7 @@ ServerLimits::ServerLimits() : max_queue_(EngineOptions().max_queue) {
   const server::ServerOptions defaults;
   max_connections_ = defaults.max_connections;
   http_threads_ = defaults.n_threads;
+  max_grammars_ = defaults.max_grammars;
   max_header_ = in_kib_or_mib(defaults.max_header_bytes);
   max_body_ = in_kib_or_mib(defaults.max_body_bytes);
   max_request_memory_ = in_kib_or_mib(defaults.max_request_bytes);
@@ -68,6 +69,11 @@ void ServerLimits::add_to(CLI::App& app) {
   add_count("--max-connections", max_connections_, 65536, "Clients that are connected at once; more are told 503");
   add_count("--max-queue", max_queue_, 65536, "Sequences that wait for their turn; more are told 503");
   add_count("--http-threads", http_threads_, 256, "Threads that read requests and write answers");
+  app.add_option("--max-grammars", max_grammars_,
+                 "Grammars and schemas that answers are held to at once; more are told 503, and 0 keeps none")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str()
+      ->group(kGroup);
   add_size("--max-header", max_header_, "Most bytes of a request's header");
   add_size("--max-body", max_body_, "Most bytes of a request's body");
   add_size("--max-request-memory", max_request_memory_, "Most memory of all requests that are being read");
@@ -80,6 +86,7 @@ void ServerLimits::add_to(CLI::App& app) {
 void ServerLimits::apply_to(server::ServerOptions& server) const {
   server.max_connections = max_connections_;
   server.n_threads = http_threads_;
+  server.max_grammars = max_grammars_;
   const int64_t header_bytes = size_bytes("--max-header", max_header_);
   if (header_bytes < kLeastHeaderBytes || header_bytes > kMostHeaderBytes) {
     throw Error(ErrorKind::usage, "--max-header is {}, expected {} to {}", max_header_,

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "text/answer_grammar.h"
 
 namespace paro::cli {
 
@@ -72,6 +73,17 @@ void give_back_heap() {
 #endif
 }
 
+// Grammars run over a vocabulary that is made of the tokenizer's when the server starts; the model's may have some
+// unused ids more.
+std::vector<MemoryClass> serving_memory_of(const text::Tokenizer& tokenizer) {
+  constexpr int64_t kUnusedIdsBytes = 64 << 10;
+  const int64_t n_bytes =
+      kUnusedIdsBytes +
+      text::answer_vocabulary(tokenizer, text::chat_format_for(tokenizer), {}, tokenizer.vocab_size())->memory_bytes();
+  give_back_heap();
+  return {{"tokenizer", tokenizer.memory_bytes(), tokenizer.memory_bytes()}, {"grammar vocabulary", n_bytes, n_bytes}};
+}
+
 }  // namespace
 
 TextModel TextModel::load(const fs::path& model, const std::optional<fs::path>& template_file) {
@@ -110,11 +122,13 @@ std::vector<MemoryClass> TextModel::memory() const {
   return {{"tokenizer", tokenizer.memory_bytes(), tokenizer.memory_bytes()}};
 }
 
+std::vector<MemoryClass> TextModel::serving_memory() const { return serving_memory_of(tokenizer); }
+
 std::vector<MemoryClass> text_memory(const fs::path& model) {
   if (!fs::exists(model / "tokenizer.json")) return {};
-  const int64_t n_bytes = load_tokenizer(model).memory_bytes();
-  give_back_heap();
-  return {{"tokenizer", n_bytes, 0}};
+  std::vector<MemoryClass> classes = serving_memory_of(load_tokenizer(model));
+  for (MemoryClass& memory : classes) memory.actual_bytes = 0;
+  return classes;
 }
 
 }  // namespace paro::cli

@@ -32,10 +32,11 @@ struct TextModel {
   // How its answers are read.
   const text::ChatFormat& chat_format() const;
 
-  std::vector<MemoryClass> memory() const;  // for the plan
+  std::vector<MemoryClass> memory() const;          // for the plan
+  std::vector<MemoryClass> serving_memory() const;  // with what grammars of answers need
 };
 
-// What the tokenizer of a model would take; nothing where there is none.
+// What serving_memory() of a model would tell; nothing where it has no tokenizer.
 std::vector<MemoryClass> text_memory(const std::filesystem::path& model);
 
 }  // namespace paro::cli

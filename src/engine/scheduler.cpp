@@ -50,12 +50,13 @@ void Scheduler::compose(const Sequences& active, KvCache& cache) {
   }
   for (const auto& s : active) {
     if (!s->in_prefill()) continue;
-    if (s->reuses()) {
+    if (s->reuses() && cache.reuses_prefixes()) {
       const int before = s->n_cached;
       s->n_cached = cache.reuse(s->slot, s->request.prompt, before);
       s->n_reused += s->n_cached - before;
+      if (waits(*s, active)) continue;
     }
-    if (!waits(*s, active)) chunks_.push_back({s.get()});
+    chunks_.push_back({s.get()});
   }
   if (chunks_.empty()) return;
   share(max_rows_ - int(rows_.size()));
@@ -67,7 +68,6 @@ void Scheduler::compose(const Sequences& active, KvCache& cache) {
 // Whether another prompt that is ahead is about to run what this one needs next. Of two, one is ahead: the farther, or
 // the older of equals, so that never two wait for each other.
 bool Scheduler::waits(const Sequence& s, const Sequences& active) const {
-  if (!s.reuses()) return false;
   bool is_older = true;
   for (const auto& other : active) {
     if (other.get() == &s) {

@@ -43,6 +43,7 @@ class Answer {
         request.cache_prompt = options.cache_prompt;
         if (options.sampling.seed) request.sampling.seed = *options.sampling.seed + static_cast<uint64_t>(i);
         if (!options.ignore_eos) request.stop_tokens = service_.model.engine.info().stop_tokens;
+        if (job_.make_constraint) request.constraint = job_.make_constraint();
         sequences_.submit(std::move(request), options.stream && (options.return_progress || options.timings_per_token));
         state_.choices.emplace_back(format_.make_parser(), options.stop,
                                     options.sampling.n_logprobs >= 0 || format_.keeps_tokens());

@@ -13,6 +13,7 @@
 
 #include "server/api_error.h"
 #include "server/choice.h"
+#include "server/constraints.h"
 #include "server/generation_options.h"
 #include "server/pace.h"
 #include "text/chat_format.h"
@@ -59,6 +60,7 @@ struct AnswerJob {
   std::vector<std::vector<int32_t>> prompts;
   std::string_view prompt_field;  // for messages about its length
   GenerationOptions options;
+  MakeConstraint make_constraint;  // for each sequence
 };
 
 // Queues the sequences, then answers. Throws what went wrong before or while they ran.

@@ -83,7 +83,7 @@ std::vector<json::object> ChatAnswer::piece_choices(size_t index, const ChoicePi
 
 json::object ChatAnswer::closing_choice(size_t index, const ChoicePiece& rest, std::string_view finish_reason) {
   json::object choice = delta_choice(index, {}, rest.scores);
-  choice["finish_reason"] = finish_reason;
+  choice["finish_reason"] = told_reason(finish_reason);
   return choice;
 }
 
@@ -120,7 +120,7 @@ json::object ChatAnswer::whole_choice(size_t index, const ChoicePiece& all, std:
   choice["index"] = index;
   choice["message"] = std::move(message);
   choice["logprobs"] = logprobs(all.scores);
-  choice["finish_reason"] = finish_reason;
+  choice["finish_reason"] = told_reason(finish_reason);
   return choice;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "server/api_error.h"
 
@@ -76,20 +77,27 @@ void check_tool(const json::value& value, const std::string& at) {
     JsonFields(*parameters, at + ".function.parameters.").object("properties");
 }
 
-// Whether the tools are shown to the model.
-bool offers_tools(const JsonFields& fields) {
-  const json::value* choice = fields.find("tool_choice");
-  if (choice == nullptr) return true;
-  if (*choice == "auto") return true;
-  if (*choice == "none") return false;
-  throw invalid_field("tool_choice", "must be auto or none: a call cannot be forced");
-}
-
-void check_response_format(const JsonFields& fields) {
-  const json::object* format = fields.object("response_format");
-  if (format == nullptr) return;
-  const std::optional<std::string> type = JsonFields(*format, "response_format.").string("type");
-  if (type != "text") throw invalid_field("response_format", "must be of type text: no other format is supported");
+// The template decides what is made of it, unless it has a variable of its own.
+void read_reasoning(const JsonFields& fields, ChatRequest& request) {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  const auto read_effort = [&](const std::optional<std::string>& effort) {
+    if (effort) request.template_variables["enable_thinking"] = *effort != "none";
+  };
+  const auto read_budget = [&](const std::optional<int64_t>& budget) {
+    if (budget) request.thinking_budget = static_cast<int>(*budget);
+  };
+  read_effort(fields.string("reasoning_effort"));
+  if (const json::object* object = fields.object("reasoning")) {
+    const JsonFields reasoning(*object, "reasoning.");
+    read_effort(reasoning.string("effort"));
+    if (const auto enabled = reasoning.boolean("enabled")) request.template_variables["enable_thinking"] = *enabled;
+    read_budget(reasoning.integer("max_tokens", 0, kMost));
+  }
+  if (const json::object* variables = fields.object("chat_template_kwargs")) {
+    for (const auto& [name, value] : *variables) request.template_variables[name] = value;
+    read_budget(JsonFields(*variables, "chat_template_kwargs.").integer("thinking_budget", -1, kMost));
+  }
+  read_budget(fields.integer("thinking_budget_tokens", -1, kMost));
 }
 
 bool is_assistants(const json::value& message) { return message.at("role") == "assistant"; }
@@ -146,18 +154,13 @@ ChatRequest read_chat_request(const json::object& body, const SamplingOptions& d
   for (size_t i = 0; i < messages->size(); ++i) check_message((*messages)[i], fmt::format("messages[{}]", i));
   request.messages = *messages;
 
-  if (const json::array* tools = fields.array("tools")) {
+  const json::array* tools = fields.array("tools");
+  if (tools)
     for (size_t i = 0; i < tools->size(); ++i) check_tool((*tools)[i], fmt::format("tools[{}]", i));
-    if (offers_tools(fields)) request.tools = *tools;
-  } else {
-    offers_tools(fields);
-  }
-  check_response_format(fields);
-
-  if (const std::optional<std::string> effort = fields.string("reasoning_effort"))
-    request.template_variables["enable_thinking"] = *effort != "none";
-  if (const json::object* variables = fields.object("chat_template_kwargs"))
-    for (const auto& [name, value] : *variables) request.template_variables[name] = value;
+  request.tool_choice = read_tool_choice(fields, tools);
+  if (request.tool_choice.kind != ToolChoice::Kind::none) request.tools = *tools;
+  request.content_rule = read_content_rule(fields, body.storage());
+  read_reasoning(fields, request);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   take_prefill(fields, request);
 

@@ -6,7 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "server/content_rule.h"
 #include "server/generation_options.h"
+#include "server/tool_choice.h"
 
 namespace paro::server {
 
@@ -15,9 +17,12 @@ struct ChatRequest {
       : messages(memory), tools(memory), template_variables(memory) {}
 
   boost::json::array messages;
-  boost::json::array tools;                // empty: none, or tool_choice none
+  boost::json::array tools;                // shown to the model; empty: none, or tool_choice none
   boost::json::object template_variables;  // chat_template_kwargs, enable_thinking among them
   bool add_generation_prompt = true;
+  ToolChoice tool_choice;
+  std::optional<ContentRule> content_rule;
+  std::optional<int> thinking_budget;  // tokens; -1: none
   std::string prefill;  // what the answer begins with: the model's to continue, and not told again
   GenerationOptions options;
 };

@@ -53,6 +53,7 @@ CompletionRequest read_completion_request(const json::object& body, const Sampli
   CompletionRequest request;
   request.prompts = read_prompts(fields, vocab_size);
   request.echo = fields.boolean("echo").value_or(false);
+  request.content_rule = read_content_rule(fields, body.storage());
   request.options = read_generation_options(fields, defaults, vocab_size);
   request.options.sampling.n_logprobs = static_cast<int>(fields.integer("logprobs", 0, 20).value_or(-1));
   if (request.prompts.size() * static_cast<size_t>(request.options.n) > kMaxPrompts)

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "server/content_rule.h"
 #include "server/generation_options.h"
 
 namespace paro::server {
@@ -17,6 +19,7 @@ using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text, or tok
 struct CompletionRequest {
   std::vector<Prompt> prompts;
   bool echo = false;
+  std::optional<ContentRule> content_rule;
   GenerationOptions options;
 };
 

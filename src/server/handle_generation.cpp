@@ -18,6 +18,7 @@ namespace json = boost::json;
 struct ChatJob {
   AnswerJob answer;
   text::ParserOptions parser_options;
+  bool names_function = false;
 };
 
 // The request's JSON and text are gone when the sequences start.
@@ -30,7 +31,8 @@ ChatJob chat_job(Connection& connection, const Service& service) {
   job.prompt_field = "messages";
   job.options = std::move(request.options);
   text::ParserOptions parser_options = chat_parser_options(request, job.prompts.front(), service);
-  return {std::move(job), std::move(parser_options)};
+  job.make_constraint = chat_constraint(request, job.prompts.front(), service);
+  return {std::move(job), std::move(parser_options), request.tool_choice.names_function};
 }
 
 AnswerJob completion_job(Connection& connection, const Service& service, std::vector<std::string>& echoes) {
@@ -52,6 +54,7 @@ AnswerJob completion_job(Connection& connection, const Service& service, std::ve
   }
   job.prompt_field = "prompt";
   job.options = std::move(request.options);
+  job.make_constraint = text_constraint(request.content_rule, service);
   return job;
 }
 
@@ -59,7 +62,9 @@ AnswerJob completion_job(Connection& connection, const Service& service, std::ve
 
 asio::awaitable<void> handle_chat_completions(Connection& connection, const Service& service) {
   ChatJob job = chat_job(connection, service);
-  ChatAnswer format(service.format, service.model.tokenizer, std::move(job.parser_options), job.answer.options);
+  ChatAnswer format(service.format, service.model.tokenizer,
+                    {.parser = std::move(job.parser_options), .names_function = job.names_function},
+                    job.answer.options);
   co_await answer(connection, service, std::move(job.answer), format);
 }
 

@@ -34,6 +34,7 @@ MessageJob message_job(Connection& connection, const Service& service) {
   job.format = {.parser = chat_parser_options(request.chat, job.answer.prompts.front(), service),
                 .shows_thinking = request.shows_thinking,
                 .max_tokens = *request.chat.options.max_tokens};
+  job.answer.make_constraint = chat_constraint(request.chat, job.answer.prompts.front(), service);
   job.answer.prompt_field = "messages";
   job.answer.options = std::move(request.chat.options);
   return job;

@@ -31,6 +31,7 @@ ResponseJob response_job(Connection& connection, const Service& service) {
   job.prompts.push_back(chat_prompt_tokens(request.chat, service, job.prompt_field));
   ResponseAnswer::Options format{.parser = chat_parser_options(request.chat, job.prompts.front(), service),
                                  .summarizes_thoughts = request.summarizes_thoughts};
+  job.make_constraint = chat_constraint(request.chat, job.prompts.front(), service);
   job.options = std::move(request.chat.options);
   return {std::move(job), std::move(format), std::move(request.repeated)};
 }

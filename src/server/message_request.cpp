@@ -137,7 +137,8 @@ bool read_thinking(const JsonFields& fields, json::object& chat) {
   if (thinking.type != "enabled" && thinking.type != "adaptive" && thinking.type != "disabled")
     thinking.refuse_type("enabled, adaptive or disabled");
   chat["chat_template_kwargs"] = {{"enable_thinking", thinking.type != "disabled"}};
-  thinking.fields.integer("budget_tokens", 1, std::numeric_limits<int>::max());
+  if (const auto budget = thinking.fields.integer("budget_tokens", 1, std::numeric_limits<int>::max()))
+    chat["thinking_budget_tokens"] = *budget;
   return thinking.fields.string("display") != "omitted";
 }
 

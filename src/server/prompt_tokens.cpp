@@ -39,7 +39,7 @@ std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Servic
 text::ParserOptions chat_parser_options(const ChatRequest& request, std::span<const int32_t> prompt,
                                         const Service& service) {
   text::ParserOptions options;
-  options.in_thought = service.format.opens_thought(service.model.tokenizer, prompt);
+  options.in_thought = service.format.thought_at_end(service.model.tokenizer, prompt) == text::ThoughtState::open;
   options.reads_calls = !request.tools.empty();
   if (!options.reads_calls) return options;
   options.tools = std::make_shared<const text::OfferedTools>(request.tools);

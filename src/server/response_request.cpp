@@ -114,7 +114,11 @@ void read_tool_choice(const JsonFields& fields, json::object& chat) {
     return;
   }
   const JsonBlock choice = read_block(*value, "tool_choice");
-  if (choice.type != "function") choice.refuse_type("function");
+  if (choice.type == "allowed_tools") {
+    chat["tool_choice"] = *value;
+    return;
+  }
+  if (choice.type != "function") choice.refuse_type("function or allowed_tools");
   chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", choice.required("name")}}}};
 }
 

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "server/api_error.h"
+#include "server/compiled_grammars.h"
 #include "server/metrics.h"
+#include "text/answer_grammar.h"
 
 namespace paro::server {
 namespace {
@@ -18,7 +20,7 @@ int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
   constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
-         options.n_threads * kThreadBytes +
+         CompiledGrammars::planned_bytes(options.max_grammars) + options.n_threads * kThreadBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes + kMaxToolsBytes +
                                     (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
@@ -30,6 +32,10 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
       default_sampling(model.engine.info().default_sampling),
       started_at(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
                      .count()),
+      grammars(std::make_unique<CompiledGrammars>(
+          text::answer_vocabulary(model.tokenizer, format, model.engine.info().stop_tokens,
+                                  model.engine.info().vocab_size),
+          options.max_grammars)),
       metrics(std::make_shared<Metrics>()) {
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
@@ -45,6 +51,8 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
     renderer.emplace(*model.chat_template, model.bos_token, model.eos_token, format.tool_results_as_objects,
                      static_cast<int64_t>(max_text_bytes()));
 }
+
+Service::~Service() = default;
 
 bool Service::serves(std::string_view name) const {
   return name == model.id || (!model.alias.empty() && name == model.alias);

@@ -1,5 +1,5 @@
 // What is served and how: everything that handlers share. Nothing here changes once the server runs, but what the
-// metrics count.
+// metrics count and the grammars that are compiled.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@
 
 namespace paro::server {
 
+class CompiledGrammars;
 class Metrics;
 
 struct ServerOptions {
@@ -31,13 +32,15 @@ struct ServerOptions {
   // Over the model's own defaults, under what a request says.
   std::optional<float> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
   std::optional<int> top_k;
-  std::optional<int> max_tokens;  // else what the context leaves
+  std::optional<int> thinking_budget;  // tokens of thoughts; else none
+  std::optional<int> max_tokens;       // else what the context leaves
   std::optional<uint64_t> seed;
 
   bool any_model = false;  // whatever name a request gives, it means the served model
 
   int n_threads = 2;  // for HTTP; inference has its own
   int max_connections = 128;
+  int max_grammars = 4;  // that answers are held to at one time; 0: none
   uint32_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 32 << 20;
   uint64_t max_request_bytes = 64 << 20;  // of all requests that are being read: larger bodies and JSON trees
@@ -57,7 +60,8 @@ constexpr int64_t kMaxTemplateBytes = 24 << 10;
 // Of all series of the metrics, and what they are copied to for an answer.
 constexpr int64_t kMetricsBytes = 256 << 10;
 
-// Of the names and types of a request's tools, which are kept until it is answered.
+// Of the names and types of a request's tools, which are kept until it is answered: less than what is free of charge
+// while a request is read.
 constexpr int64_t kMaxToolsBytes = 64 << 10;
 
 // What the memory plan has to leave for requests and answers, for the card and for the metrics.
@@ -78,6 +82,7 @@ struct ServedModel {
 
 struct Service {
   Service(ServerOptions server_options, ServedModel served_model);
+  ~Service();
 
   bool serves(std::string_view name) const;  // the model, by its id or its alias
 
@@ -94,6 +99,7 @@ struct Service {
   SamplingOptions default_sampling;
   int64_t started_at;  // seconds since 1970
   size_t longest_token_bytes = 1;
+  const std::unique_ptr<CompiledGrammars> grammars;
   const std::shared_ptr<Metrics> metrics;  // shared with the sequences, which end after the server at times
 };
 

@@ -36,18 +36,41 @@ class PlainParser : public ChatParser {
   StreamDecoder decoder_;
 };
 
+std::unique_ptr<ChatParser> make_plain(const Tokenizer& tokenizer, const ParserOptions&) {
+  return make_plain_parser(tokenizer);
+}
+
 // The table: one row for each format.
 const std::array kFormats{
-    ChatFormat{"gemma4", gemma4_markers(), "", kGemma4Thought, true, make_gemma4_parser},
-    ChatFormat{"qwen3.5", qwen_markers(), "<function=", kQwenThought, false, make_qwen35_parser},
-    ChatFormat{"qwen3", qwen_markers(), "", kQwenThought, false, make_qwen3_parser},
-    ChatFormat{"llama3", llama3_markers(), "", {}, false, make_llama3_parser},
-    ChatFormat{"plain",
-               {},
-               "",
-               {},
-               false,
-               [](const Tokenizer& tokenizer, const ParserOptions&) { return make_plain_parser(tokenizer); }},
+    ChatFormat{.name = "gemma4",
+               .markers = gemma4_markers(),
+               .other_markers = gemma4_other_markers(),
+               .thought = kGemma4Thought,
+               .tool_results_as_objects = true,
+               .make_parser = make_gemma4_parser,
+               .call_grammar = gemma4_call},
+    ChatFormat{.name = "qwen3.5",
+               .markers = qwen_markers(),
+               .other_markers = qwen_other_markers(),
+               .call_sign = "<function=",
+               .thought = kQwenThought,
+               .make_parser = make_qwen35_parser,
+               .call_grammar = qwen35_call,
+               .between_calls = "\n"},
+    ChatFormat{.name = "qwen3",
+               .markers = qwen_markers(),
+               .other_markers = qwen_other_markers(),
+               .thought = kQwenThought,
+               .make_parser = make_qwen3_parser,
+               .call_grammar = qwen3_call,
+               .between_calls = "\n"},
+    ChatFormat{.name = "llama3",
+               .markers = llama3_markers(),
+               .make_parser = make_llama3_parser,
+               .call_grammar = llama3_call,
+               .call_prefix = "<|python_tag|>",
+               .has_parallel_calls = false},
+    ChatFormat{.name = "plain", .make_parser = make_plain},
 };
 
 // A conversation with a call, as the template writes it; nothing where it cannot.
@@ -70,16 +93,17 @@ std::string rendered_call(const ChatTemplate& chat_template) {
 
 }  // namespace
 
-bool ChatFormat::opens_thought(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const {
-  if (thought.open.empty()) return false;
+ThoughtState ChatFormat::thought_at_end(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const {
+  if (thought.open.empty()) return ThoughtState::closed;
   const std::optional<int32_t> open = tokenizer.token_id(thought.open), close = tokenizer.token_id(thought.close);
   const std::optional<int32_t> turn_open = tokenizer.token_id(thought.turn_open),
                                turn_close = tokenizer.token_id(thought.turn_close);
   for (auto id = prompt.rbegin(); id != prompt.rend(); ++id) {
-    if (*id == open) return true;
-    if (*id == close || *id == turn_open || *id == turn_close) return false;
+    if (*id == open) return ThoughtState::open;
+    if (*id == close) return ThoughtState::closed;
+    if (*id == turn_open || *id == turn_close) break;
   }
-  return false;
+  return ThoughtState::possible;
 }
 
 std::span<const ChatFormat> chat_formats() { return kFormats; }

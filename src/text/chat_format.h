@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/call_grammar.h"
 #include "text/chat_template.h"
 #include "text/offered_tools.h"
 #include "text/tokenizer.h"
@@ -51,16 +52,25 @@ struct ThoughtMarkers {
 inline constexpr ThoughtMarkers kGemma4Thought{"<|channel>", "<channel|>", "<|turn>", "<turn|>"};
 inline constexpr ThoughtMarkers kQwenThought{"<think>", "</think>", "<|im_start|>", "<|im_end|>"};
 
+// Where a prompt ends: inside a thought that the template has opened, behind one that it has closed, or where the model
+// may begin one.
+enum class ThoughtState { possible, open, closed };
+
 struct ChatFormat {
   std::string_view name;
-  std::span<const std::string_view> markers;  // a tokenizer with all of them speaks this format
-  std::string_view call_sign;                 // and a template that writes calls with this; empty: any template
-  ThoughtMarkers thought;                     // empty: none
-  bool tool_results_as_objects;               // its templates print a tool's JSON object natively
-  std::unique_ptr<ChatParser> (*make_parser)(const Tokenizer& tokenizer, const ParserOptions& options);
+  std::span<const std::string_view> markers = {};        // a tokenizer with all of them speaks this format
+  std::span<const std::string_view> other_markers = {};  // those that not every tokenizer of its has
+  std::string_view call_sign = {};       // and a template that writes calls with this; empty: any template
+  ThoughtMarkers thought = {};           // empty: none
+  bool tool_results_as_objects = false;  // its templates print a tool's JSON object natively
+  std::unique_ptr<ChatParser> (*make_parser)(const Tokenizer& tokenizer, const ParserOptions& options) = nullptr;
 
-  // Whether an answer to this prompt begins inside a thought, as where the template opens one.
-  bool opens_thought(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const;
+  CallGrammar call_grammar = nullptr;   // nullptr: it has no calls
+  std::string_view call_prefix = {};    // the token before a call within text, where call_grammar has no marker
+  std::string_view between_calls = {};  // of an answer that is calls alone
+  bool has_parallel_calls = true;
+
+  ThoughtState thought_at_end(const Tokenizer& tokenizer, std::span<const int32_t> prompt) const;
 };
 
 // Most particular first; the last one fits every tokenizer.

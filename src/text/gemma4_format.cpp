@@ -14,6 +14,8 @@ namespace {
 constexpr std::string_view kChannelOpen = "<|channel>", kChannelClose = "<channel|>";
 constexpr std::string_view kCallOpen = "<|tool_call>", kCallClose = "<tool_call|>", kQuote = "<|\"|>";
 constexpr std::array kMarkers{kChannelOpen, kChannelClose, kCallOpen, kCallClose, kQuote};
+constexpr std::string_view kResponseOpen = "<|tool_response>", kResponseClose = "<tool_response|>";
+constexpr std::array kOtherMarkers{kResponseOpen, kResponseClose};
 constexpr std::string_view kThoughtHeader = "thought\n";
 
 class Gemma4Parser : public ChatParser {
@@ -26,8 +28,8 @@ class Gemma4Parser : public ChatParser {
         call_open_(marker(tokenizer, kCallOpen)),
         call_close_(marker(tokenizer, kCallClose)),
         quote_(marker(tokenizer, kQuote)),
-        response_open_(tokenizer.token_id("<|tool_response>").value_or(-1)),
-        response_close_(tokenizer.token_id("<tool_response|>").value_or(-1)),
+        response_open_(tokenizer.token_id(kResponseOpen).value_or(-1)),
+        response_close_(tokenizer.token_id(kResponseClose).value_or(-1)),
         state_(options.in_thought ? State::thought_header : State::content) {
     decoder_.emplace(tokenizer_, true);
   }
@@ -165,6 +167,8 @@ class Gemma4Parser : public ChatParser {
 }  // namespace
 
 std::span<const std::string_view> gemma4_markers() { return kMarkers; }
+
+std::span<const std::string_view> gemma4_other_markers() { return kOtherMarkers; }
 
 std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer, const ParserOptions& options) {
   return std::make_unique<Gemma4Parser>(tokenizer, options);

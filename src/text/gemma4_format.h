@@ -12,6 +12,7 @@
 namespace paro::text {
 
 std::span<const std::string_view> gemma4_markers();
+std::span<const std::string_view> gemma4_other_markers();
 
 std::unique_ptr<ChatParser> make_gemma4_parser(const Tokenizer& tokenizer, const ParserOptions& options);
 

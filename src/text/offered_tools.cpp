@@ -86,6 +86,11 @@ const json::value* member(const json::value* value, std::string_view name) {
 
 }  // namespace
 
+JsonTypes json_types(const json::value& schema, const json::value& root) {
+  const JsonTypes types = types_of(schema, root, 0);
+  return types == 0 ? kAnyJson : types;
+}
+
 OfferedTools::OfferedTools(const json::array& tools) {
   functions_.reserve(tools.size());
   for (const json::value& tool : tools) {
@@ -99,7 +104,7 @@ OfferedTools::OfferedTools(const json::array& tools) {
     if (properties == nullptr || !properties->is_object()) continue;
     function.parameters.reserve(properties->get_object().size());
     for (const auto& [key, property] : properties->get_object())
-      function.parameters.push_back({std::string(key), types_of(property, *schema, 0)});
+      function.parameters.push_back({std::string(key), json_types(property, *schema)});
   }
 }
 
@@ -109,7 +114,7 @@ JsonTypes OfferedTools::types(std::string_view function, std::string_view parame
   const auto& parameters = found->parameters;
   const auto at =
       std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == parameter; });
-  return at == parameters.end() || at->types == 0 ? kAnyJson : at->types;
+  return at == parameters.end() ? kAnyJson : at->types;
 }
 
 int64_t OfferedTools::memory_bytes() const {

@@ -14,6 +14,9 @@ using JsonTypes = uint8_t;
 inline constexpr JsonTypes kJsonString = 1, kJsonNumber = 2, kJsonBoolean = 4, kJsonNull = 8, kJsonArray = 16,
                            kJsonObject = 32, kAnyJson = 63;
 
+// What `schema` allows, a part of the document `root`; any type where it does not tell.
+JsonTypes json_types(const boost::json::value& schema, const boost::json::value& root);
+
 class OfferedTools {
  public:
   // `tools` as requests have them: objects with function.name and perhaps function.parameters, a JSON Schema.

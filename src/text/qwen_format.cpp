@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kCallOpen = "<tool_call>", kCallClose = "</tool_call>";
 constexpr std::array kMarkers{kCallOpen, kCallClose};
+constexpr std::array<std::string_view, 4> kOtherMarkers{kQwenThought.open, kQwenThought.close, "<tool_response>",
+                                                        "</tool_response>"};
 
 using MakeReader = std::unique_ptr<CallReader> (*)(const ParserOptions& options);
 
@@ -109,6 +111,8 @@ class QwenParser : public ChatParser {
 }  // namespace
 
 std::span<const std::string_view> qwen_markers() { return kMarkers; }
+
+std::span<const std::string_view> qwen_other_markers() { return kOtherMarkers; }
 
 std::unique_ptr<ChatParser> make_qwen3_parser(const Tokenizer& tokenizer, const ParserOptions& options) {
   return std::make_unique<QwenParser>(tokenizer, options, [](const ParserOptions&) -> std::unique_ptr<CallReader> {

@@ -12,6 +12,7 @@
 namespace paro::text {
 
 std::span<const std::string_view> qwen_markers();
+std::span<const std::string_view> qwen_other_markers();
 
 std::unique_ptr<ChatParser> make_qwen3_parser(const Tokenizer& tokenizer, const ParserOptions& options);  // json_call.h
 std::unique_ptr<ChatParser> make_qwen35_parser(const Tokenizer& tokenizer,

@@ -17,10 +17,10 @@ constexpr int kRows = 40, kBatch = 6, kContext = 2048;
 
 class SchedulerTest : public ::testing::Test {
  protected:
-  SchedulerTest()
+  explicit SchedulerTest(std::optional<int64_t> prefix_bytes = std::nullopt)
       : backend_(make_reference_backend()),
         spec_{.sliding_window = 64, .kv_layers = {{1, 4, CacheKind::full}, {1, 4, CacheKind::sliding}}},
-        layout_(*backend_, spec_, KvType::f32, kContext, kBatch, kRows, std::nullopt),
+        layout_(*backend_, spec_, KvType::f32, kContext, kBatch, kRows, prefix_bytes),
         memory_(layout_.n_bytes, "test"),
         cache_(*backend_, spec_, KvType::f32, layout_, memory_.bytes()),
         scheduler_(kRows, kBatch) {}
@@ -129,6 +129,17 @@ TEST_F(SchedulerTest, OneWithoutACacheWaitsForNobody) {
   add(500, 1);
   Sequence& second = add(500, 1);
   second.request.cache_prompt = false;
+  EXPECT_GT(step()[&second], 0);
+}
+
+class SchedulerWithoutPrefixes : public SchedulerTest {
+ protected:
+  SchedulerWithoutPrefixes() : SchedulerTest(0) {}
+};
+
+TEST_F(SchedulerWithoutPrefixes, NobodyWaitsForWhatIsNotKept) {
+  add(500, 1);
+  const Sequence& second = add(500, 1);
   EXPECT_GT(step()[&second], 0);
 }
 

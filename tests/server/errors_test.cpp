@@ -50,7 +50,7 @@ TEST_F(Errors, WrongTypesAndValuesNameTheirField) {
       {R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
       {R"("tool_choice":"required")", "tool_choice"},
       {R"("tool_choice":{"type":"function","function":{"name":"f"}})", "tool_choice"},
-      {R"("response_format":{"type":"json_object"})", "response_format"},
+      {R"("response_format":{"type":"xml"})", "response_format.type"},
       {R"("tools":{})", "tools"},
       {R"("tools":[{"type":"function"}])", "tools[0].function"},
       {R"("tools":[{"type":"web_search"}])", "tools[0].type"},
@@ -280,8 +280,8 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo88MiBStacksACardATemplateAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}), (int64_t{88} << 20) + (512 << 10) + server::kMaxCardBytes +
+TEST(ServerOptions, PlanComesTo209MiBStacksACardATemplateAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{209} << 20) + (512 << 10) + server::kMaxCardBytes +
                                            server::kMaxTemplateBytes + server::kMetricsBytes);
 }
 

@@ -200,14 +200,14 @@ TEST(Gemma4Format, CallsReadTheSameWhereverTheyAreCut) {
 }
 
 TEST(Gemma4Format, PromptsThatEndInAThoughtAreSeen) {
-  const auto opens = [](std::string_view prompt) {
-    return chat_format_for(demo_tokenizer()).opens_thought(demo_tokenizer(), demo_tokenizer().encode(prompt, false));
+  const auto thought_at_end = [](std::string_view prompt) {
+    return chat_format_for(demo_tokenizer()).thought_at_end(demo_tokenizer(), demo_tokenizer().encode(prompt, false));
   };
-  EXPECT_TRUE(opens("<|turn>model\n<|channel>thought\n"));
-  EXPECT_FALSE(opens("<|turn>model\n<|channel>thought\n<channel|>"));
-  EXPECT_FALSE(opens("<|turn>model\n"));
-  EXPECT_FALSE(opens("<|turn>user\n<|channel>x<turn|>\n<|turn>model\n"));
-  EXPECT_FALSE(opens(""));
+  EXPECT_EQ(thought_at_end("<|turn>model\n<|channel>thought\n"), ThoughtState::open);
+  EXPECT_EQ(thought_at_end("<|turn>model\n<|channel>thought\n<channel|>"), ThoughtState::closed);
+  EXPECT_EQ(thought_at_end("<|turn>model\n"), ThoughtState::possible);
+  EXPECT_EQ(thought_at_end("<|turn>user\n<|channel>x<turn|>\n<|turn>model\n"), ThoughtState::possible);
+  EXPECT_EQ(thought_at_end(""), ThoughtState::possible);
   const ParsedAnswer message = parse("Hmm\n<channel|>So", {.in_thought = true});
   EXPECT_EQ(message.reasoning, "Hmm");
   EXPECT_EQ(message.content, "So");

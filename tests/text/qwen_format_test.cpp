@@ -72,14 +72,14 @@ TEST(QwenFormat, ThoughtsLoseTheNewlinesAroundThem) {
 
 TEST(QwenFormat, PromptsThatEndInAThoughtAreSeen) {
   const ChatFormat& format = chat_format_for(qwen_tokenizer());
-  const auto opens = [&](std::string_view prompt) {
-    return format.opens_thought(qwen_tokenizer(), qwen_tokenizer().encode(prompt, false));
+  const auto thought_at_end = [&](std::string_view prompt) {
+    return format.thought_at_end(qwen_tokenizer(), qwen_tokenizer().encode(prompt, false));
   };
-  EXPECT_TRUE(opens("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n"));
-  EXPECT_TRUE(opens("<|im_start|>assistant\n<think>\nBegun"));
-  EXPECT_FALSE(opens("<|im_start|>assistant\n<think>\n\n</think>\n\n"));
-  EXPECT_FALSE(opens("<|im_start|>user\n<think><|im_end|>\n<|im_start|>assistant\n"));
-  EXPECT_FALSE(opens("<|im_start|>user\n<think><|im_end|>\n"));
+  EXPECT_EQ(thought_at_end("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n"), ThoughtState::open);
+  EXPECT_EQ(thought_at_end("<|im_start|>assistant\n<think>\nBegun"), ThoughtState::open);
+  EXPECT_EQ(thought_at_end("<|im_start|>assistant\n<think>\n\n</think>\n\n"), ThoughtState::closed);
+  EXPECT_EQ(thought_at_end("<|im_start|>user\n<think><|im_end|>\n<|im_start|>assistant\n"), ThoughtState::possible);
+  EXPECT_EQ(thought_at_end("<|im_start|>user\n<think><|im_end|>\n"), ThoughtState::possible);
   const ParsedAnswer answer = parse_qwen3("Well\n</think>\n\nHi", {.in_thought = true});
   EXPECT_EQ(answer.reasoning, "Well");
   EXPECT_EQ(answer.content, "Hi");

@@ -79,6 +79,7 @@ const TokenAutomaton::StoredMask& TokenAutomaton::mask_of(State state) {
 
 void TokenAutomaton::prepare() {
   const std::lock_guard lock(mutex_);
+  if (std::exchange(is_prepared_, true)) return;
   try {
     const uint32_t n_bytes = vocabulary_->max_token_bytes();
     std::vector<State> found;

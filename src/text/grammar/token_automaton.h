@@ -28,7 +28,7 @@ class TokenAutomaton {
   ~TokenAutomaton();
 
   // Makes ahead the masks that take longest, of states where a lot may follow, as far as they are found soon: for the
-  // thread that has made the grammar, so that the one that draws tokens need not.
+  // thread that has made the grammar, so that the one that draws tokens need not. The first call alone does.
   void prepare();
 
   const GrammarVocabulary& vocabulary() const { return *vocabulary_; }
@@ -65,6 +65,7 @@ class TokenAutomaton {
   std::unique_ptr<GrammarStates> states_;
   std::unordered_map<State, StoredMask> masks_;  // of representatives
   int64_t mask_bytes_ = 0;
+  bool is_prepared_ = false;
   std::unordered_set<State*> places_;
 };
 
