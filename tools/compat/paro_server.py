@@ -72,7 +72,8 @@ def model_of_test() -> str:
 
 
 def start(self: utils.ServerProcess, timeout_seconds: int = utils.DEFAULT_HTTP_TIMEOUT) -> None:
-    self.server_port = free_port()
+    if self.server_port == utils.ServerProcess.server_port:  # else it was started before
+        self.server_port = free_port()
     command = [os.environ["PARO_BINARY"], "serve", model_of_test(), *arguments(self)]
     print("starting", " ".join(command))
     self._log = open(self.log_path, "w") if self.log_path else sys.stdout

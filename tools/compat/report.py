@@ -45,6 +45,10 @@ def outcomes_in(results: Path) -> dict[tuple[str, str], list[str]]:
     return outcomes
 
 
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def reason_for(file: str, function: str) -> str | None:
     return REASONS.get(f"{file}::{function}") or REASONS.get(file) or NOT_RUN.get(file)
 
@@ -84,11 +88,11 @@ def write_report(unit: Path, results: Path, report: Path) -> None:
     lines += ["", "## What was adapted", "", "Servers start with the demo model's end tokens turned off, but for those of test_compat_anthropic.py: the other tests "
               "count on a model that writes until it is stopped. The first delta of a stream has empty content, as OpenAI sends it, "
               "and is read as null, as llama.cpp sends it.", "", "| File | What stands there | Instead | Why |", "|---|---|---|---|"]
-    lines += [f"| `{a.file}`, {a.n_times}x | `{a.old}` | `{a.new}` | {a.reason} |" for a in ADAPTATIONS]
+    lines += [f"| `{a.file}`, {a.n_times}x | `{cell(a.old)}` | `{cell(a.new)}` | {a.reason} |" for a in ADAPTATIONS]
     lines += ["", "Parameters of tests that count what another tokenizer makes of a prompt are counted with the demo model's, by the "
               "`tokenizers` and `jinja2` packages: " + ", ".join(f"`{n}` of {t}" for t, ps in FACTS.items() for n in ps) + ".",
               "", "Patterns that expect words of another model's stories are met by any text: "
-              + ", ".join(f"`{w}`" for w in MODEL_WORDS).replace("|", "\\|") + "."]
+              + ", ".join(f"`{w}`" for w in MODEL_WORDS) + "."]
     report.write_text("\n".join(lines) + "\n")
     print("\n".join(problems), file=sys.stderr)
     print(f"{total[0]} of {total[1]} functions pass, {total[2]} of {total[3]} cases", file=sys.stderr)
