@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "server/identifiers.h"
-#include "server/token_text.h"
+#include "server/logprob_entries.h"
 
 namespace paro::server {
 namespace {
@@ -133,23 +133,8 @@ json::object ChatAnswer::delta_choice(size_t index, json::object delta, const st
 
 json::value ChatAnswer::logprobs(const std::vector<ScoredToken>& scores) const {
   if (scores.empty()) return nullptr;
-  const auto entry_of = [&](int32_t id, float logprob) {
-    json::object entry;
-    entry["token"] = token_text(tokenizer_, id);
-    entry["logprob"] = finite_logprob(logprob);
-    entry["bytes"] = token_bytes(tokenizer_, id);
-    return entry;
-  };
-  json::array content;
-  for (const ScoredToken& score : scores) {
-    json::object entry = entry_of(score.token.id, score.token.logprob);
-    json::array best;
-    for (const TokenLogprob& other : score.token.best) best.emplace_back(entry_of(other.id, other.logprob));
-    entry["top_logprobs"] = std::move(best);
-    content.emplace_back(std::move(entry));
-  }
   json::object object;
-  object["content"] = std::move(content);
+  object["content"] = logprob_entries(tokenizer_, scores);
   return object;
 }
 

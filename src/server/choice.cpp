@@ -33,7 +33,9 @@ ChoicePiece Choice::push(const SampledToken& token) {
   if (stopped()) return piece;
   ++n_tokens_;
   if (keeps_scores_) scores_.push_back({token, read_bytes_});
-  piece.deltas = cut(parser_->push(token.id));
+  std::vector<text::ChatDelta> deltas = parser_->push(token.id);
+  count(deltas);
+  piece.deltas = cut(std::move(deltas));
   if (!piece.deltas.empty()) piece.scores = take_scores(false);
   return piece;
 }
@@ -52,6 +54,14 @@ ChoicePiece Choice::finish(const GenerationEnd& end) {
   end_ = end;
   finish_reason_ = cut_off ? "length" : n_calls_ > 0 ? "tool_calls" : "stop";
   return piece;
+}
+
+// Tokens count for the text that comes of them: the marker before a thought for the thought.
+void Choice::count(const std::vector<text::ChatDelta>& deltas) {
+  ++n_unread_tokens_;
+  if (deltas.empty()) return;
+  if (deltas.front().kind == Kind::reasoning) n_reasoning_tokens_ += n_unread_tokens_;
+  n_unread_tokens_ = 0;
 }
 
 std::vector<text::ChatDelta> Choice::cut(std::vector<text::ChatDelta> deltas) {

@@ -37,10 +37,12 @@ class Choice {
   std::string_view stop_string() const { return matcher_.stop(); }
   bool finished() const { return finished_; }
   int n_tokens() const { return n_tokens_; }  // that count for usage
+  int n_reasoning_tokens() const { return n_reasoning_tokens_; }
   std::string_view finish_reason() const { return finish_reason_; }
   const GenerationEnd& end() const { return end_; }
 
  private:
+  void count(const std::vector<text::ChatDelta>& deltas);
   std::vector<text::ChatDelta> cut(std::vector<text::ChatDelta> deltas);
   void emit(text::ChatDelta::Kind kind, std::string text, std::vector<text::ChatDelta>& deltas);
   std::vector<ScoredToken> take_scores(bool all);
@@ -52,6 +54,8 @@ class Choice {
   std::vector<ScoredToken> scores_;  // not yet told
   size_t read_bytes_ = 0, told_bytes_ = 0;
   int n_tokens_ = 0;
+  int n_unread_tokens_ = 0;  // whose text the parser holds
+  int n_reasoning_tokens_ = 0;
   int n_calls_ = 0;
   bool last_call_is_complete_ = true;
   bool finished_ = false;

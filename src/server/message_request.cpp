@@ -1,144 +1,75 @@
 #include "server/message_request.h"
 
+#include <array>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "server/api_error.h"
+#include "server/chat_message_writer.h"
+#include "server/json_block.h"
 
 namespace paro::server {
 namespace {
 
 namespace json = boost::json;
 
-// A block of content, or of anything else that tells its kind by `type`.
-struct Block {
-  std::string type;
-  JsonFields fields;
+constexpr std::array<std::string_view, 1> kText{"text"};
 
-  std::string at(std::string_view name) const { return fields.path(name); }
-  std::string required(std::string_view name) const {
-    std::optional<std::string> text = fields.string(name);
-    if (!text) throw invalid_field(at(name), "is missing");
-    return *std::move(text);
-  }
-};
-
-Block block_of(const json::value& value, const std::string& at) {
-  if (!value.is_object()) throw invalid_field(at, "must be an object with type");
-  JsonFields fields(value.get_object(), at + ".");
-  std::string type = fields.string("type").value_or("");
-  return {std::move(type), std::move(fields)};
+void add_result(const JsonBlock& block, ChatMessageWriter& messages) {
+  const std::string id = block.required("tool_use_id");
+  const bool is_error = block.fields.boolean("is_error").value_or(false);
+  const std::string content = read_text(block.fields, "content", kText);
+  messages.add_result(id, is_error ? "Error: " + content : content);
 }
 
-[[noreturn]] void refuse_type(const Block& block, std::string_view known) {
-  throw invalid_field(block.at("type"), fmt::format("is '{}', must be {}", block.type, known));
-}
-
-// Blocks are separate texts; a line's end keeps them so.
-void append_text(std::string& text, std::string_view more) {
-  if (!text.empty() && !more.empty()) text += '\n';
-  text += more;
-}
-
-// A string, or a list of text blocks; empty where there is none.
-std::string text_of(const JsonFields& fields, std::string_view name) {
-  const json::value* content = fields.find(name);
-  if (content == nullptr) return {};
-  if (const json::string* text = content->if_string()) return std::string(*text);
-  if (!content->is_array()) throw invalid_field(fields.path(name), "must be a string or a list of text blocks");
+void add_user(const json::array& content, const std::string& path, ChatMessageWriter& messages) {
   std::string text;
-  const json::array& list = content->get_array();
-  for (size_t i = 0; i < list.size(); ++i) {
-    const Block block = block_of(list[i], fmt::format("{}[{}]", fields.path(name), i));
-    if (block.type != "text") refuse_type(block, "text: the model reads no other content here");
-    append_text(text, block.required("text"));
+  bool has_results = false;
+  for (size_t i = 0; i < content.size(); ++i) {
+    const JsonBlock block = read_block(content[i], fmt::format("{}[{}]", path, i));
+    if (block.type == "text") {
+      append_text(text, block.required("text"));
+    } else if (block.type == "tool_result") {
+      if (!text.empty()) messages.add("user", std::exchange(text, {}));
+      add_result(block, messages);
+      has_results = true;
+    } else {
+      block.refuse_type("text or tool_result: the model reads no other content");
+    }
   }
-  return text;
+  if (!text.empty() || !has_results) messages.add("user", text);
 }
 
-// Writes messages of the OpenAI schema.
-class MessageWriter {
- public:
-  explicit MessageWriter(const json::storage_ptr& memory) : messages_(memory) {}
-
-  void add(std::string_view role, std::string_view content) {
-    json::object message(messages_.storage());
-    message["role"] = role;
-    message["content"] = content;
-    messages_.emplace_back(std::move(message));
-  }
-
-  void add_user(const json::array& content, const std::string& path) {
-    std::string text;
-    bool has_results = false;
-    for (size_t i = 0; i < content.size(); ++i) {
-      const Block block = block_of(content[i], fmt::format("{}[{}]", path, i));
-      if (block.type == "text") {
-        append_text(text, block.required("text"));
-      } else if (block.type == "tool_result") {
-        if (!text.empty()) add("user", std::exchange(text, {}));
-        add_result(block);
-        has_results = true;
-      } else {
-        refuse_type(block, "text or tool_result: the model reads no other content");
-      }
+void add_assistant(const json::array& content, const std::string& path, ChatMessageWriter& messages) {
+  std::string text, thinking;
+  std::vector<JsonBlock> calls;
+  for (size_t i = 0; i < content.size(); ++i) {
+    JsonBlock block = read_block(content[i], fmt::format("{}[{}]", path, i));
+    if (block.type == "text") {
+      append_text(text, block.required("text"));
+    } else if (block.type == "thinking") {
+      append_text(thinking, block.required("thinking"));
+    } else if (block.type == "tool_use") {
+      calls.push_back(std::move(block));
+    } else if (block.type != "redacted_thinking") {
+      block.refuse_type("text, thinking, redacted_thinking or tool_use");
     }
-    if (!text.empty() || !has_results) add("user", text);
   }
-
-  void add_assistant(const json::array& content, const std::string& path) {
-    std::string text, thinking;
-    json::array calls(messages_.storage());
-    for (size_t i = 0; i < content.size(); ++i) {
-      const Block block = block_of(content[i], fmt::format("{}[{}]", path, i));
-      if (block.type == "text") {
-        append_text(text, block.required("text"));
-      } else if (block.type == "thinking") {
-        append_text(thinking, block.required("thinking"));
-      } else if (block.type == "tool_use") {
-        calls.emplace_back(call_of(block));
-      } else if (block.type != "redacted_thinking") {
-        refuse_type(block, "text, thinking, redacted_thinking or tool_use");
-      }
-    }
-    add("assistant", text);
-    json::object& message = messages_.back().get_object();
-    if (!thinking.empty()) message["reasoning_content"] = thinking;
-    if (!calls.empty()) message["tool_calls"] = std::move(calls);
+  messages.add("assistant", text);
+  if (!thinking.empty()) messages.add_reasoning(thinking);
+  for (const JsonBlock& call : calls) {
+    const json::value* input = call.fields.find("input");
+    if (input == nullptr || !input->is_object()) throw invalid_field(call.path("input"), "must be an object");
+    messages.add_call(call.required("id"), call.required("name"), *input);
   }
-
-  json::array take() { return std::move(messages_); }
-
- private:
-  void add_result(const Block& block) {
-    const std::string id = block.required("tool_use_id");
-    const bool is_error = block.fields.boolean("is_error").value_or(false);
-    const std::string content = text_of(block.fields, "content");
-    add("tool", is_error ? "Error: " + content : content);
-    messages_.back().get_object()["tool_call_id"] = id;
-  }
-
-  json::object call_of(const Block& block) const {
-    const json::object* input = block.fields.object("input");
-    if (input == nullptr) throw invalid_field(block.at("input"), "is missing");
-    json::object function(messages_.storage());
-    function["name"] = block.required("name");
-    function["arguments"] = *input;
-    json::object call(messages_.storage());
-    call["id"] = block.required("id");
-    call["type"] = "function";
-    call["function"] = std::move(function);
-    return call;
-  }
-
-  json::array messages_;
-};
+}
 
 json::array messages_of(const JsonFields& fields, const json::storage_ptr& memory) {
-  MessageWriter writer(memory);
-  if (const std::string system = text_of(fields, "system"); !system.empty()) writer.add("system", system);
+  ChatMessageWriter writer(memory);
+  if (const std::string system = read_text(fields, "system", kText); !system.empty()) writer.add("system", system);
   const json::array* messages = fields.array("messages");
   if (messages == nullptr || messages->empty()) throw invalid_field("messages", "must have at least one message");
   for (size_t i = 0; i < messages->size(); ++i) {
@@ -152,10 +83,10 @@ json::array messages_of(const JsonFields& fields, const json::storage_ptr& memor
     const json::value* content = message.find("content");
     if (content == nullptr) throw invalid_field(at + ".content", "is missing");
     if (content->is_array() && role != "system") {
-      role == "user" ? writer.add_user(content->get_array(), at + ".content")
-                     : writer.add_assistant(content->get_array(), at + ".content");
+      const auto add = role == "user" ? add_user : add_assistant;
+      add(content->get_array(), at + ".content", writer);
     } else {
-      writer.add(role, text_of(message, "content"));
+      writer.add(role, read_text(message, "content", kText));
     }
   }
   return writer.take();
@@ -164,11 +95,11 @@ json::array messages_of(const JsonFields& fields, const json::storage_ptr& memor
 json::array tools_of(const json::array& list, const json::storage_ptr& memory) {
   json::array tools(memory);
   for (size_t i = 0; i < list.size(); ++i) {
-    const Block tool = block_of(list[i], fmt::format("tools[{}]", i));
-    if (!tool.type.empty() && tool.type != "custom") refuse_type(tool, "custom: the server runs no tools itself");
+    const JsonBlock tool = read_block(list[i], fmt::format("tools[{}]", i));
+    if (!tool.type.empty() && tool.type != "custom") tool.refuse_type("custom: the server runs no tools itself");
     const json::object* schema = tool.fields.object("input_schema");
-    if (schema == nullptr) throw invalid_field(tool.at("input_schema"), "is missing");
-    JsonFields(*schema, tool.at("input_schema.")).object("properties");
+    if (schema == nullptr) throw invalid_field(tool.path("input_schema"), "is missing");
+    JsonFields(*schema, tool.path("input_schema.")).object("properties");
     json::object function(memory);
     function["name"] = tool.required("name");
     if (const auto description = tool.fields.string("description")) function["description"] = *description;
@@ -185,7 +116,7 @@ json::array tools_of(const json::array& list, const json::storage_ptr& memory) {
 void read_tool_choice(const JsonFields& fields, json::object& chat) {
   const json::value* value = fields.find("tool_choice");
   if (value == nullptr) return;
-  const Block choice = block_of(*value, "tool_choice");
+  const JsonBlock choice = read_block(*value, "tool_choice");
   if (choice.type == "auto" || choice.type == "none") {
     chat["tool_choice"] = choice.type;
   } else if (choice.type == "any") {
@@ -193,7 +124,7 @@ void read_tool_choice(const JsonFields& fields, json::object& chat) {
   } else if (choice.type == "tool") {
     chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", choice.required("name")}}}};
   } else {
-    refuse_type(choice, "auto, any, tool or none");
+    choice.refuse_type("auto, any, tool or none");
   }
   if (choice.fields.boolean("disable_parallel_tool_use").value_or(false)) chat["parallel_tool_calls"] = false;
 }
@@ -202,9 +133,9 @@ void read_tool_choice(const JsonFields& fields, json::object& chat) {
 bool read_thinking(const JsonFields& fields, json::object& chat) {
   const json::value* value = fields.find("thinking");
   if (value == nullptr) return true;
-  const Block thinking = block_of(*value, "thinking");
+  const JsonBlock thinking = read_block(*value, "thinking");
   if (thinking.type != "enabled" && thinking.type != "adaptive" && thinking.type != "disabled")
-    refuse_type(thinking, "enabled, adaptive or disabled");
+    thinking.refuse_type("enabled, adaptive or disabled");
   chat["chat_template_kwargs"] = {{"enable_thinking", thinking.type != "disabled"}};
   thinking.fields.integer("budget_tokens", 1, std::numeric_limits<int>::max());
   return thinking.fields.string("display") != "omitted";
@@ -215,10 +146,10 @@ void read_output_config(const JsonFields& fields, json::object& chat) {
   if (config == nullptr) return;
   const json::value* value = JsonFields(*config, "output_config.").find("format");
   if (value == nullptr) return;
-  const Block format = block_of(*value, "output_config.format");
-  if (format.type != "json_schema") refuse_type(format, "json_schema");
+  const JsonBlock format = read_block(*value, "output_config.format");
+  if (format.type != "json_schema") format.refuse_type("json_schema");
   const json::object* schema = format.fields.object("schema");
-  if (schema == nullptr) throw invalid_field(format.at("schema"), "is missing");
+  if (schema == nullptr) throw invalid_field(format.path("schema"), "is missing");
   chat["response_format"] = {{"type", "json_schema"}, {"json_schema", {{"name", "output"}, {"schema", *schema}}}};
 }
 

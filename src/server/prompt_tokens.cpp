@@ -13,26 +13,26 @@ void check_model(const boost::json::object& body, const Service& service) {
   throw error;
 }
 
-std::string chat_prompt(const ChatRequest& request, const Service& service) {
+std::string chat_prompt(const ChatRequest& request, const Service& service, std::string_view param) {
   if (!service.renderer)
-    throw invalid_field("messages", "cannot be used: the model has no chat template; use /v1/completions");
+    throw invalid_field(param, "cannot be used: the model has no chat template; use /v1/completions");
   try {
     return service.renderer->render(request);
   } catch (const Error& error) {
     const int64_t max_context = service.model.engine.info().max_context;
-    if (error.kind() == ErrorKind::context_length) throw context_exceeded("messages", max_context + 1, 1, max_context);
+    if (error.kind() == ErrorKind::context_length) throw context_exceeded(param, max_context + 1, 1, max_context);
     // A template fails on messages that it was not written for, whether it says so itself or not.
     ApiError refusal(Error(ErrorKind::request, "request: {}", error.message()));
-    refusal.param = "messages";
+    refusal.param = param;
     throw refusal;
   }
 }
 
-std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service) {
-  const std::string prompt = chat_prompt(request, service);
-  service.check_length(prompt, "messages");
+std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service, std::string_view param) {
+  const std::string prompt = chat_prompt(request, service, param);
+  service.check_length(prompt, param);
   std::vector<int32_t> ids = service.model.tokenizer.encode(prompt, false);
-  if (ids.empty()) throw invalid_field("messages", "give an empty prompt");
+  if (ids.empty()) throw invalid_field(param, "give an empty prompt");
   return ids;
 }
 

@@ -16,11 +16,12 @@ namespace paro::server {
 // Throws ApiError 404 when `model` names another than the served one.
 void check_model(const boost::json::object& body, const Service& service);
 
-// The rendered template. Throws ApiError 400 when the model has none.
-std::string chat_prompt(const ChatRequest& request, const Service& service);
+// The rendered template. Throws ApiError 400 about `param` when the model has none, or cannot read the messages.
+std::string chat_prompt(const ChatRequest& request, const Service& service, std::string_view param = "messages");
 
 // The template writes <bos> itself, so none is added.
-std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service);
+std::vector<int32_t> chat_prompt_tokens(const ChatRequest& request, const Service& service,
+                                        std::string_view param = "messages");
 
 // How the answer to that prompt is read. Throws ApiError 400 when the tools have too many names to be kept meanwhile.
 text::ParserOptions chat_parser_options(const ChatRequest& request, std::span<const int32_t> prompt,

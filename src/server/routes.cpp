@@ -13,6 +13,7 @@ using boost::beast::http::verb;
 constexpr std::array kRoutes{
     Route{verb::post, "/chat/completions", true, handle_chat_completions},
     Route{verb::post, "/completions", true, handle_completions},
+    Route{verb::post, "/responses", true, handle_responses},
     Route{verb::post, "/messages", true, handle_messages, Dialect::anthropic},
     Route{verb::post, "/messages/count_tokens", true, handle_count_tokens, Dialect::anthropic},
     Route{verb::get, "/models", true, handle_models},

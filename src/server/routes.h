@@ -35,6 +35,7 @@ boost::asio::awaitable<void> handle_chat_completions(Connection& connection, con
 boost::asio::awaitable<void> handle_completions(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_responses(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);

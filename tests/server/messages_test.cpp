@@ -319,7 +319,7 @@ TEST_F(Messages, WrongFieldsAreNamed) {
       {R"("messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":[{"type":"image"}]}]}])",
        "messages[0].content[0].content[0].type is 'image'"},
       {R"("messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f"}]}])",
-       "messages[0].content[0].input is missing"},
+       "messages[0].content[0].input must be an object"},
   };
   HttpClient client(port());
   for (const auto& [members, text] : cases) {

@@ -1,0 +1,1 @@
+paro_fuzz(response_request DEPENDS paro_server)
