@@ -34,9 +34,10 @@ void RequestMemory::set_body_bytes(uint64_t n_bytes) { charge(n_bytes, tree_byte
 
 void RequestMemory::set_answer_bytes(uint64_t n_bytes) {
   if (n_bytes > pool_.size_bytes())
-    throw Error(ErrorKind::memory,
-                "answer: it takes more than {} bytes; ask for a stream, or for fewer inputs, choices or log-probabilities",
-                pool_.size_bytes());
+    throw Error(
+        ErrorKind::memory,
+        "answer: it takes more than {} bytes; ask for a stream, or for fewer inputs, choices or log-probabilities",
+        pool_.size_bytes());
   charge(body_bytes_, tree_bytes_, n_bytes);
 }
 
