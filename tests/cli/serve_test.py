@@ -38,7 +38,7 @@ def server_bytes(*flags: object) -> int:
 def test_the_plan_counts_what_the_limits_allow() -> None:
     usual = server_bytes()
     assert server_bytes("--max-request-memory", "128MiB") == usual + (64 << 20)
-    assert server_bytes("--max-connections", 256) == usual + 128 * (128 << 10)
+    assert server_bytes("--max-connections", 256) == usual + 128 * (224 << 10)
     assert server_bytes("--max-header", "128KiB") == usual + 128 * (64 << 10)
     assert server_bytes("--http-threads", 4) > usual
     assert usual - server_bytes("--max-grammars", 0) >= 4 * (32 << 20)
