@@ -10,8 +10,8 @@ PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PARO = build/$(PRESET)/paro
 
-.PHONY: help serve test test-arm64 build install package bench bench-peers soak bench-memory contract compat \
-        count-instructions format check-format tidy fuzz venv packages clean
+.PHONY: help serve test test-arm64 build install package bench bench-peers bench-serving soak bench-memory contract compat \
+        load count-instructions format check-format tidy fuzz venv packages clean
 
 help:
 	@echo "make serve         build, and serve $(MODEL) on $(HOST):$(PORT)"
@@ -25,6 +25,8 @@ help:
 	@echo "make bench-memory  measure tokens/s over memory, write docs/memory.md (an hour, 12 GB; QUICK=1, THREADS=, PEER=)"
 	@echo "make soak          load servers of small budgets, and hold them to their plans (MINUTES=30, 4 GB; QUICK=1)"
 	@echo "make compat        run llama.cpp's server tests against the server, write docs/compat.md (two minutes, 100 MB)"
+	@echo "make load          64 clients on the demo model, held to what alone was answered (MINUTES=5, FLAGS=)"
+	@echo "make bench-serving measure the server, beside llama-server (20 minutes, 6 GB)"
 	@echo "make contract      hold the server to its OpenAPI document (EXAMPLES=20000, SEED=)"
 	@echo "make count-instructions   hold instruction counts against the record (RECORD=1 records)"
 	@echo "make fuzz          run every fuzz target (SECONDS_EACH=60)"
@@ -102,7 +104,18 @@ $(PEERS)/venv/.installed: tools/peers/requirements.txt | packages
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-# schemathesis asks the server what its OpenAPI document allows and what it does not. SEED=N repeats a run.
+# FLAGS are for paro serve: FLAGS="--max-batch 16".
+load: PRESET = release
+load: build
+	tools/load/load.py build/release/paro --minutes $(or $(MINUTES),5) $(if $(FLAGS),--flags '$(FLAGS)')
+
+# The demo model from 1 to 16 clients, then 6 layers of Gemma 4 26B-A4B beside llama-server.
+bench-serving: PRESET = release
+bench-serving: build $(PEERS)/venv/.installed
+	PYTHON=$(PEERS)/venv/bin/python JOBS=$(JOBS) tools/peers/build_llama_cpp.sh $(PEERS)/llama.cpp
+	tools/load/throughput.py build/release/paro --requests 8 --json $(PEERS)/results/serving-demo.json
+	$(PEERS)/venv/bin/python tools/load/compare_servers.py build/release/paro $(PEERS)
+
 # The tests are llama.cpp's own, fetched to build/compat; COMPAT="unit/test_basic.py -k props" runs some of them, without the report.
 compat: PRESET = release
 compat: build build/compat/venv/.installed
@@ -114,6 +127,7 @@ build/compat/venv/.installed: tools/compat/requirements.txt | packages
 	build/compat/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+# schemathesis asks the server what its OpenAPI document allows and what it does not. SEED=N repeats a run.
 contract: PRESET = release
 contract: build build/contract/venv/.installed
 	build/contract/venv/bin/python tools/contract/check_contract.py build/release/paro \

@@ -27,12 +27,24 @@ if(failure)
   message(FATAL_ERROR "${SOURCES}: the document is not JSON: ${failure}")
 endif()
 
+include(${CMAKE_CURRENT_LIST_DIR}/ByteArray.cmake)
+get_filename_component(folder "${OUTPUT}" DIRECTORY)
+set(document_file "${folder}/openapi.json")
+file(WRITE "${document_file}" "${document}")
+byte_array("${document_file}" bytes)
+
 file(WRITE "${OUTPUT}" "// Made by cmake/EmbedOpenapi.cmake.
 #include \"server/openapi/openapi.h\"
 
 namespace paro::server {
+namespace {
 
-std::string_view openapi_text() { return R\"openapi(${document})openapi\"; }
+constexpr unsigned char kDocument[] = {
+${bytes}};
+
+}  // namespace
+
+std::string_view openapi_text() { return {reinterpret_cast<const char*>(kDocument), sizeof kDocument}; }
 
 }  // namespace paro::server
 ")

@@ -76,7 +76,8 @@ void ServerLimits::add_to(CLI::App& app) {
       ->group(kGroup);
   add_size("--max-header", max_header_, "Most bytes of a request's header");
   add_size("--max-body", max_body_, "Most bytes of a request's body");
-  add_size("--max-request-memory", max_request_memory_, "Most memory of all requests that are being read");
+  add_size("--max-request-memory", max_request_memory_,
+           "Most memory of requests that are being read, and of whole answers");
   add_time("--idle-timeout", idle_timeout_s_, "Seconds after which a connection without request is closed");
   add_time("--read-timeout", read_timeout_s_, "Seconds within which a request has to arrive");
   add_time("--write-timeout", write_timeout_s_, "Seconds that a client may take to read what was written");

@@ -59,7 +59,7 @@ void check_sampling(const SamplingOptions& o, int vocab_size) {
     throw Error(ErrorKind::request, "{} is {}, expected {} to {}", name, value, low, high);
   };
   check("temperature", o.temperature, 0, 100);
-  check("top_k", o.top_k, 0, 1 << 30);
+  check("top_k", o.top_k, 0, std::numeric_limits<int>::max());
   check("top_p", o.top_p, 0, 1);
   check("min_p", o.min_p, 0, 1);
   check("repetition_penalty", o.repetition_penalty, 0.01f, 100);  // as float, so that the least is allowed

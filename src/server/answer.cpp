@@ -16,6 +16,16 @@ namespace asio = boost::asio;
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kShortestWait(1);
+constexpr size_t kMostFrameBytes = 32 << 10;  // before they are sent, of a client that has fallen behind
+
+// What a piece comes to in a whole answer: itself, the JSON made of it, and its text.
+uint64_t answer_bytes(const ChoicePiece& piece) {
+  constexpr uint64_t kCopies = 3, kLogprobBytes = 400;
+  uint64_t n_bytes = 0;
+  for (const text::ChatDelta& delta : piece.deltas) n_bytes += kCopies * delta.text.size();
+  for (const ScoredToken& score : piece.scores) n_bytes += (1 + score.token.best.size()) * kLogprobBytes;
+  return n_bytes;
+}
 
 class Answer {
  public:
@@ -24,7 +34,7 @@ class Answer {
         service_(service),
         job_(std::move(job)),
         format_(format),
-        sequences_(service.model.engine, service.metrics, connection.wakeup()) {
+        sequences_(service.model.engine, service.metrics, connection.wakeup(), connection.memory_pool()) {
     state_.model_id = service.model.id;
     state_.prompts = job_.prompts;
     state_.n_per_prompt = job_.options.n;
@@ -72,9 +82,15 @@ class Answer {
 
   asio::awaitable<void> whole() {
     std::vector<ChoicePiece> pieces(state_.choices.size());
+    uint64_t n_bytes = 0;
     while (!sequences_.all_ended()) {
       co_await connection_.wait(service_.options.ping_interval);
-      for (SequenceEvent& event : sequences_.take()) pieces[event.sequence].append(read(event));
+      for (SequenceEvent& event : sequences_.take()) {
+        ChoicePiece piece = read(event);
+        n_bytes += answer_bytes(piece);
+        pieces[event.sequence].append(std::move(piece));
+      }
+      connection_.hold_answer(n_bytes);
     }
     co_await connection_.respond(200, format_.whole(state_, pieces));
   }
@@ -102,7 +118,10 @@ class Answer {
       co_await connection_.wait(std::max(ceil<std::chrono::milliseconds>(next_ping - Clock::now()), kShortestWait));
       std::exception_ptr failure;  // told after what was built before it
       try {
-        for (SequenceEvent& event : sequences_.take()) frames += frames_of(event);
+        for (SequenceEvent& event : sequences_.take()) {
+          frames += frames_of(event);
+          if (frames.size() >= kMostFrameBytes) co_await connection_.send_events(std::exchange(frames, {}));
+        }
       } catch (...) {
         failure = std::current_exception();
       }

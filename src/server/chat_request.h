@@ -23,7 +23,7 @@ struct ChatRequest {
   ToolChoice tool_choice;
   std::optional<ContentRule> content_rule;
   std::optional<int> thinking_budget;  // tokens; -1: none
-  std::string prefill;  // what the answer begins with: the model's to continue, and not told again
+  std::string prefill;                 // what the answer begins with: the model's to continue, and not told again
   GenerationOptions options;
 };
 

@@ -101,7 +101,7 @@ asio::awaitable<void> Connection::serve_requests() {
     request_ = {};
     answered_ = streaming_ = false;
     release_body();
-    memory_.set_answer_bytes(0);
+    hold_answer(0);
     reading = co_await read_request();
     if (reading == Reading::complete) {
       const auto ended = co_await (handle() || watch());
@@ -375,11 +375,15 @@ void Connection::close() {
   asio::post(strand_, [self = shared_from_this()] { self->stream_->close(); });
 }
 
+std::optional<std::chrono::steady_clock::time_point> Connection::waits_since() const { return stream_->waits_since(); }
+
 json::object Connection::take_json() {
   json::object body = parse_body(request_.body(), &memory_);
   release_body();
   return body;
 }
+
+void Connection::hold_answer(uint64_t n_bytes) { memory_.set_answer_bytes(n_bytes); }
 
 void Connection::count_answer(unsigned status) const {
   service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);

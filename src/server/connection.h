@@ -7,7 +7,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,10 +40,15 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   void interrupt();
   void close();
 
+  // Since when it has waited for its client, who is to send or to read; nothing while the client waits for an answer.
+  // From any thread.
+  std::optional<std::chrono::steady_clock::time_point> waits_since() const;
+
   // For handlers, on the strand.
   const HttpRequest& request() const { return request_; }
-  boost::json::object take_json();  // the body, whose text is gone then; made of memory that lives as long as this
-  void charge_answer(uint64_t n_bytes) { memory_.set_answer_bytes(n_bytes); }  // until the next request; may throw
+  boost::json::object take_json();     // the body, whose text is gone then; made of memory that lives as long as this
+  void hold_answer(uint64_t n_bytes);  // that a whole answer comes to by now, in all; throws as RequestMemory
+  MemoryPool& memory_pool() const { return memory_.pool(); }
   boost::asio::awaitable<void> respond(unsigned status, boost::json::value body);
   boost::asio::awaitable<void> respond_text(unsigned status, std::string body, std::string_view content_type = kJson);
   boost::asio::awaitable<void> respond_empty(unsigned status);

@@ -1,15 +1,18 @@
-// Where the inference thread leaves what happened to a request's sequences. Putting never waits for the reader: a box
-// that is full drops the token and says so, and the reader gives the request up.
+// Where the inference thread leaves what happened to a request's sequences. Putting never waits for the reader: where
+// memory for it is neither free nor to be had, a token is dropped, the box says so, and the reader gives the request
+// up.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <variant>
 #include <vector>
 
 #include "engine/engine.h"
+#include "server/request_memory.h"
 #include "server/wakeup.h"
 
 namespace paro::server {
@@ -31,7 +34,9 @@ struct SequenceEvent {
 
 class Mailbox {
  public:
-  Mailbox(std::shared_ptr<Wakeup> reader, size_t capacity) : reader_(std::move(reader)), capacity_(capacity) {}
+  static constexpr uint64_t kFreeBytes = 32 << 10;  // more are charged to the pool, which close() is the last to need
+
+  Mailbox(std::shared_ptr<Wakeup> reader, MemoryPool& pool) : reader_(std::move(reader)), pool_(pool) {}
 
   void put(SequenceEvent event);  // inference thread
 
@@ -44,10 +49,14 @@ class Mailbox {
   void close();  // the reader leaves: what is still put is dropped
 
  private:
+  bool charge(const SampledToken& token);
+
   std::mutex mutex_;  // guards all below
   std::shared_ptr<Wakeup> reader_;
-  const size_t capacity_;
+  MemoryPool& pool_;
   std::vector<SequenceEvent> events_;
+  uint64_t n_bytes_ = 0;                          // of events
+  uint64_t charged_bytes_ = 0, taken_bytes_ = 0;  // for events here, and for those that the reader has taken
   bool overrun_ = false;
 };
 

@@ -1,5 +1,5 @@
-// What requests hold while they are read. Larger bodies and JSON trees of all connections are charged to one pool, so
-// that the memory plan can count on its size.
+// What requests hold while they are read, and answers before they are written. Larger ones of all connections are
+// charged to one pool, so that the memory plan can count on its size.
 #pragma once
 
 #include <atomic>
@@ -22,9 +22,9 @@ class MemoryPool {
   std::atomic<uint64_t> taken_bytes_{0};
 };
 
-// One connection's share, for its strand: the JSON made with this resource, the body, and an answer of many numbers.
-// What is small is free of charge. Throws ApiError: 413 when the request alone exceeds the pool, 503 when others hold
-// it.
+// One connection's share, for its strand: the JSON made with this resource, the body, and the answer. What is small is
+// free of charge. Throws ApiError when the pool does not have it: 413 for a request that alone exceeds the pool, 400
+// for an answer that does, 503 when others hold it.
 class RequestMemory final : public boost::json::memory_resource {
  public:
   explicit RequestMemory(MemoryPool& pool) : pool_(pool) {}
@@ -32,6 +32,7 @@ class RequestMemory final : public boost::json::memory_resource {
   RequestMemory(const RequestMemory&) = delete;
   RequestMemory& operator=(const RequestMemory&) = delete;
 
+  MemoryPool& pool() const { return pool_; }
   void set_body_bytes(uint64_t n_bytes);
   void set_answer_bytes(uint64_t n_bytes);
 
@@ -39,7 +40,7 @@ class RequestMemory final : public boost::json::memory_resource {
   void* do_allocate(size_t n_bytes, size_t alignment) override;
   void do_deallocate(void* memory, size_t n_bytes, size_t alignment) override;
   bool do_is_equal(const boost::container::pmr::memory_resource& other) const noexcept override;
-  void charge(uint64_t body_bytes, uint64_t tree_bytes);
+  void charge(uint64_t body_bytes, uint64_t tree_bytes, uint64_t answer_bytes);
 
   MemoryPool& pool_;
   uint64_t body_bytes_ = 0, tree_bytes_ = 0, answer_bytes_ = 0;

@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace paro::server {
-namespace {
-
-constexpr size_t kMailboxEvents = 16384;
-
-}  // namespace
-
 class Sequences::Listener : public GenerationListener {
  public:
   Listener(std::shared_ptr<Metrics> metrics, std::shared_ptr<Mailbox> mailbox, size_t sequence, bool tells_prefill)
@@ -48,10 +42,8 @@ class Sequences::Listener : public GenerationListener {
   int n_cached_ = 0;
 };
 
-Sequences::Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader)
-    : engine_(engine),
-      metrics_(std::move(metrics)),
-      mailbox_(std::make_shared<Mailbox>(std::move(reader), kMailboxEvents)) {}
+Sequences::Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, MemoryPool& pool)
+    : engine_(engine), metrics_(std::move(metrics)), mailbox_(std::make_shared<Mailbox>(std::move(reader), pool)) {}
 
 Sequences::~Sequences() {
   mailbox_->close();

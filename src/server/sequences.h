@@ -8,12 +8,13 @@
 #include "engine/engine.h"
 #include "server/mailbox.h"
 #include "server/metrics.h"
+#include "server/request_memory.h"
 
 namespace paro::server {
 
 class Sequences {
  public:
-  Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader);
+  Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, MemoryPool& pool);
   ~Sequences();
   Sequences(const Sequences&) = delete;
   Sequences& operator=(const Sequences&) = delete;

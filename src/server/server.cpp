@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -83,7 +84,7 @@ struct Server::Impl {
     bool refused = false;
     {
       const std::lock_guard lock(mutex);
-      refused = static_cast<int>(connections.size()) >= service.options.max_connections;
+      refused = static_cast<int>(connections.size()) >= service.options.max_connections && !make_room();
       // The socket closes with the connection. A handshake is too much for a word.
       if (refused && (tls || n_refusals >= kMaxRefusals)) return;
       if (refused) {
@@ -95,6 +96,23 @@ struct Server::Impl {
     }
     asio::co_spawn(strand, refused ? connection->refuse() : connection->run(),
                    [this, connection, refused](std::exception_ptr) { finish(connection, refused); });
+  }
+
+  // Ends the connection that has waited longest for its client, who may mean to take a place and no more. False: none
+  // has waited for long.
+  bool make_room() {
+    std::shared_ptr<Connection> slowest;
+    auto since = std::chrono::steady_clock::now() - service.options.patience;
+    for (const auto& connection : connections) {
+      const auto waits_since = connection->waits_since();
+      if (!waits_since || *waits_since > since) continue;
+      slowest = connection;
+      since = *waits_since;
+    }
+    if (!slowest) return false;
+    slowest->close();
+    connections.erase(slowest);
+    return true;
   }
 
   void finish(const std::shared_ptr<Connection>& connection, bool refused) {

@@ -5,6 +5,7 @@
 
 #include "server/api_error.h"
 #include "server/compiled_grammars.h"
+#include "server/mailbox.h"
 #include "server/metrics.h"
 #include "text/answer_grammar.h"
 
@@ -22,7 +23,7 @@ int64_t planned_bytes(const ServerOptions& options) {
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
          CompiledGrammars::planned_bytes(options.max_grammars) + options.n_threads * kThreadBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes + kMaxToolsBytes +
-                                    (options.tls_certificate.empty() ? 0 : kTlsBytes));
+                                    int64_t{Mailbox::kFreeBytes} + (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
 Service::Service(ServerOptions server_options, ServedModel served_model)

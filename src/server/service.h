@@ -47,6 +47,7 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds read_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);
+  std::chrono::milliseconds patience = std::chrono::seconds(2);  // with a client whose place others want
   std::chrono::milliseconds ping_interval = std::chrono::seconds(15);
   std::chrono::milliseconds grace = std::chrono::seconds(30);
 };

@@ -15,18 +15,28 @@ Stream::Stream(Socket socket, asio::ssl::context* tls) : line_(std::make_shared<
   if (tls != nullptr) tls_.emplace(line_->socket, *tls);
 }
 
-Stream::Deadline::Deadline(Stream& stream, std::chrono::milliseconds most) : timer_(stream.line_->timer) {
-  timer_.expires_after(most);
-  timer_.async_wait([line = std::weak_ptr(stream.line_)](boost::system::error_code failure) {
+Stream::Deadline::Deadline(Stream& stream, std::chrono::milliseconds most) : line_(*stream.line_) {
+  line_.waits_since = Clock::now().time_since_epoch().count();
+  line_.timer.expires_after(most);
+  line_.timer.async_wait([line = std::weak_ptr(stream.line_)](boost::system::error_code failure) {
     const auto held = line.lock();
     // One that was met at the last moment has moved the timer on.
-    if (failure || !held || held->timer.expiry() > std::chrono::steady_clock::now()) return;
+    if (failure || !held || held->timer.expiry() > Clock::now()) return;
     boost::system::error_code ignored;
     held->socket.close(ignored);
   });
 }
 
-Stream::Deadline::~Deadline() { timer_.expires_at(asio::steady_timer::time_point::max()); }
+Stream::Deadline::~Deadline() {
+  line_.waits_since = kNever;
+  line_.timer.expires_at(asio::steady_timer::time_point::max());
+}
+
+std::optional<Stream::Clock::time_point> Stream::waits_since() const {
+  const Clock::rep since = line_->waits_since;
+  if (since == kNever) return std::nullopt;
+  return Clock::time_point(Clock::duration(since));
+}
 
 asio::awaitable<void> Stream::handshake() {
   if (tls_) co_await tls_->async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);

@@ -2,6 +2,7 @@
 // that no one else has to know what lies below.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -9,6 +10,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,6 +18,8 @@
 namespace paro::server {
 
 class Stream {
+  struct Line;
+
  public:
   using Socket = boost::asio::generic::stream_protocol::socket;
   using executor_type = Socket::executor_type;
@@ -32,7 +36,7 @@ class Stream {
     Deadline& operator=(const Deadline&) = delete;
 
    private:
-    boost::asio::steady_timer& timer_;
+    Line& line_;
   };
 
   executor_type get_executor() { return line_->socket.get_executor(); }
@@ -63,6 +67,9 @@ class Stream {
         token, buffers);
   }
 
+  // Since when a deadline runs, which is while the client is waited for. From any thread.
+  std::optional<std::chrono::steady_clock::time_point> waits_since() const;
+
   boost::asio::awaitable<void> handshake();  // throws system_error; nothing without TLS
 
   // Says that nothing more comes, and reads on until the client has left: one that is still sending would else lose
@@ -72,10 +79,14 @@ class Stream {
   void close();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::rep kNever = std::numeric_limits<Clock::rep>::max();
+
   struct Line {
     explicit Line(Socket s) : socket(std::move(s)), timer(socket.get_executor()) {}
     Socket socket;
     boost::asio::steady_timer timer;
+    std::atomic<Clock::rep> waits_since = kNever;
   };
 
   std::shared_ptr<Line> line_;  // shared with a deadline that is running out as the stream goes

@@ -143,6 +143,35 @@ def test_tools_go_round(client: anthropic.Anthropic, model: str) -> None:
         assert last.content[0].text == f"{CALL['arguments']['expression']} = 923"
 
 
+def test_calls_can_be_forced(client: anthropic.Anthropic, model: str) -> None:
+    tools = tools_of(CALLED)
+    names = {tool["name"] for tool in tools}
+    options = options_of(model, "Hello", tools=tools)
+    any_call = client.messages.create(**options, tool_choice={"type": "any"})
+    assert any_call.stop_reason == "tool_use"
+    assert {block.name for block in any_call.content if block.type == "tool_use"} <= names
+    choice = {"type": "tool", "name": CALL["name"], "disable_parallel_tool_use": True}
+    (call,) = [b for b in client.messages.create(**options, tool_choice=choice).content if b.type == "tool_use"]
+    assert call.name == CALL["name"] and set(call.input) == set(CALL["arguments"])
+
+
+def test_formats_hold_the_text(client: anthropic.Anthropic, model: str) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}}, "required": ["city"],
+              "additionalProperties": False}
+    output = {"format": {"type": "json_schema", "schema": schema}}
+    message = ask(client, model, "What is the capital of France?", output_config=output)
+    assert list(json.loads(message.content[0].text)) == ["city"]
+
+
+def test_thoughts_end_with_their_budget(client: anthropic.Anthropic, model: str) -> None:
+    options = options_of(model, "What is 718 + 907?", max_tokens=2000)
+    free = client.messages.create(**options, thinking={"type": "enabled", "budget_tokens": 1024})
+    short = client.messages.create(**options, thinking={"type": "enabled", "budget_tokens": 6})
+    assert short.content[0].type == "thinking"
+    assert len(short.content[0].thinking) < len(free.content[0].thinking)
+    assert short.content[-1].type == "text"
+
+
 def test_ends(client: anthropic.Anthropic, model: str) -> None:
     stopped = ask(client, model, "Count from 1 to 9.", stop_sequences=["zz", "5, 6"])
     assert stopped.stop_reason == "stop_sequence" and stopped.stop_sequence == "5, 6"

@@ -116,6 +116,7 @@ TEST_F(Connections, ReadersThatStopReadingAreGivenUp) {
 
 TEST_F(Connections, BeyondTheLimitAre503) {
   options.max_connections = 2;
+  options.patience = 60s;
   start();
   HttpClient first(port()), second(port());
   EXPECT_EQ(first.get("/health").status, 200u);
@@ -129,6 +130,29 @@ TEST_F(Connections, BeyondTheLimitAre503) {
     std::this_thread::sleep_for(10ms);
   }
   FAIL() << "the place of a connection that left stays taken";
+}
+
+TEST_F(Connections, ThePlaceOfTheSlowestClientIsGivenAway) {
+  options.max_connections = 3;
+  options.patience = 20ms;
+  engine.script = [](const GenerationRequest&) {
+    return Script{.tokens = tokens_of("on"), .per_token = 5ms, .endless = true};
+  };
+  start();
+  HttpClient waiting(port()), slow(port()), idle(port());
+  waiting.write(chat_bytes(""));  // its answer takes long, which is not its fault
+  ASSERT_TRUE(engine.wait_for_requests(1, 5s));
+  slow.write("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n");
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(idle.get("/health").status, 200u);
+  std::this_thread::sleep_for(100ms);
+  HttpClient fourth(port());
+  EXPECT_EQ(fourth.get("/health").status, 200u);
+  EXPECT_EQ(slow.read_some(), "");
+  std::this_thread::sleep_for(100ms);
+  HttpClient fifth(port());
+  EXPECT_EQ(fifth.get("/health").status, 200u);
+  EXPECT_EQ(engine.n_cancelled(), 0u);
 }
 
 TEST_F(Connections, IdleAndHalfSentRequestsTimeOut) {

@@ -109,11 +109,13 @@ TEST_F(Embeddings, AFailureIsToldAndTheEngineIsLeftIdle) {
   EXPECT_TRUE(engine.wait_until_idle(std::chrono::seconds(30)));
 }
 
-TEST_F(Embeddings, AnswersTooManyNumbersToHoldAre413) {
+TEST_F(Embeddings, AnswersThatTheBudgetDoesNotHoldAre400) {
   options.max_request_bytes = 1 << 20;
   engine.model_info.hidden_size = 100000;
   start();
-  EXPECT_EQ(embed(R"("input":"a")").status, 413u);
+  const HttpAnswer answer = embed(R"("input":"a")");
+  EXPECT_EQ(answer.status, 400u);
+  EXPECT_EQ(error_code_of(answer), "memory_plan_exceeded");
   EXPECT_TRUE(engine.requests().empty());
 }
 

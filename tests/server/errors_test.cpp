@@ -280,8 +280,22 @@ TEST_F(Errors, BodiesGiveTheirShareBackBeforeTheAnswer) {
   }
 }
 
-TEST(ServerOptions, PlanComesTo209MiBStacksACardATemplateAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}), (int64_t{209} << 20) + (512 << 10) + server::kMaxCardBytes +
+TEST_F(Errors, WholeAnswersAreChargedToTheBudget) {
+  options.max_request_bytes = 1 << 20;
+  engine.model_info.max_context = 1 << 20;
+  engine.script = [](const GenerationRequest& request) {
+    return Script{.tokens = tokens_of("Hello there."), .endless = request.max_tokens > 100};
+  };
+  start();
+  const HttpAnswer answer = chat();
+  EXPECT_EQ(answer.status, 400u) << answer.body;
+  EXPECT_EQ(error_code_of(answer), "memory_plan_exceeded");
+  EXPECT_TRUE(engine.wait_until_idle(std::chrono::seconds(5)));
+  EXPECT_EQ(chat(R"("max_tokens":50)").status, 200u);
+}
+
+TEST(ServerOptions, PlanComesTo221MiBStacksACardATemplateAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{221} << 20) + (512 << 10) + server::kMaxCardBytes +
                                            server::kMaxTemplateBytes + server::kMetricsBytes);
 }
 

@@ -245,6 +245,20 @@ TEST_F(Messages, ToolChoiceNoneHidesTheTools) {
   EXPECT_NE(prompt(1).find("declaration:add"), std::string::npos);
 }
 
+TEST_F(Messages, CallsFormatsAndBudgetsThatAreAskedForHoldTheAnswer) {
+  start();
+  const auto is_held = [&](std::string_view members) {
+    EXPECT_EQ(ask(members).status, 200u) << members;
+    return engine.requests().back().constraint != nullptr;
+  };
+  const auto with_tools = [&](std::string_view members) { return fmt::format("{},{}", kTools, members); };
+  EXPECT_FALSE(is_held(R"("thinking":{"type":"adaptive"})"));
+  EXPECT_TRUE(is_held(with_tools(R"("tool_choice":{"type":"any"})")));
+  EXPECT_TRUE(is_held(with_tools(R"("tool_choice":{"type":"tool","name":"add","disable_parallel_tool_use":true})")));
+  EXPECT_TRUE(is_held(R"("output_config":{"format":{"type":"json_schema","schema":{"type":"integer"}}})"));
+  EXPECT_TRUE(is_held(R"("thinking":{"type":"enabled","budget_tokens":20})"));
+}
+
 TEST_F(Messages, CharactersAreNeverCutBetweenTokens) {
   const std::string text = "caf\xC3\xA9 \xF0\x9F\xA6\x86\xF0\x9F\x8E\x89!";
   answer_with(text);

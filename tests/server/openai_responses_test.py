@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import pydantic
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,29 @@ def test_tools_go_round(client: openai.OpenAI, model: str) -> None:
     last = ask(client, model, [{"role": "user", "content": question}, *response.output, result], **options)
     assert last.status == "completed"
     assert last.output_text == f"{CALL['arguments']['expression']} = 923"
+
+
+def test_calls_can_be_forced(client: openai.OpenAI, model: str) -> None:
+    tools = tools_of(CALLED)
+    assert calls_of(ask(client, model, "Hello", tools=tools, tool_choice="required"))
+    choice = {"type": "function", "name": CALL["name"]}
+    (call,) = calls_of(ask(client, model, "Hello", tools=tools, tool_choice=choice, parallel_tool_calls=False))
+    assert call.name == CALL["name"] and set(json.loads(call.arguments)) == set(CALL["arguments"])
+
+
+def test_formats_hold_the_text(client: openai.OpenAI, model: str) -> None:
+    class Place(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(extra="forbid")
+        city: str
+
+    response = client.responses.parse(
+        model=model, input="What is the capital of France?", text_format=Place, temperature=0, max_output_tokens=200
+    )
+    assert isinstance(response.output_parsed, Place)
+    options: dict[str, Any] = {"text": {"format": {"type": "json_object"}}, "max_output_tokens": 200}
+    free = client.responses.create(model=model, input="Hello", temperature=0, **options)
+    if free.status == "completed":
+        assert isinstance(json.loads(free.output_text), dict)
 
 
 def test_length(client: openai.OpenAI, model: str) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "tools/memory"), str(ROOT / "tests/server")]
 
 from browser import CHROMIUM, DRIVER, Browser, Keys
-from served import Served, serving
+from served import Served, get, serving
 
 if not CHROMIUM or not DRIVER:
     pytest.skip("chromium or its driver is not installed", allow_module_level=True)
@@ -423,6 +423,16 @@ def test_reading_of_the_prompt_is_followed(page: Browser) -> None:
     page.wait(lambda: page.text("#progress") == "reading 512 of 2,048 tokens", "the progress")
     page.run("finish()")
     page.wait(lambda: not is_writing(page) and page.text("#progress") == "", "the end")
+
+
+def test_defaults_of_the_server_stand_where_nothing_is_set(page: Browser, served: Served) -> None:
+    defaults = get(f"{served.base}/props")["default_generation_settings"]["params"]
+    shown = lambda name: page.find(f"#options [name={name}]").get_attribute("placeholder")
+    page.wait(lambda: shown("temperature"), "the defaults")
+    for name in ("temperature", "top_p", "top_k", "min_p"):
+        assert float(shown(name)) == pytest.approx(defaults[name], rel=1e-3), name
+    assert shown("max_tokens") == "the context"
+    assert shown("seed") == "random"
 
 
 def test_error_is_told_in_the_servers_words(browser: Browser, served: Served) -> None:

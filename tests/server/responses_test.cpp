@@ -282,6 +282,22 @@ TEST_F(Responses, ToolChoiceNoneHidesTheTools) {
   EXPECT_EQ(prompt(0).find("declaration:add"), std::string::npos);
 }
 
+TEST_F(Responses, CallsAndFormatsThatAreAskedForHoldTheAnswer) {
+  start();
+  const auto is_held = [&](std::string_view members) {
+    EXPECT_EQ(ask(members).status, 200u) << members;
+    return engine.requests().back().constraint != nullptr;
+  };
+  const auto with_tools = [&](std::string_view members) { return fmt::format("{},{}", kTools, members); };
+  EXPECT_FALSE(is_held(""));
+  EXPECT_TRUE(is_held(with_tools(R"("tool_choice":"required")")));
+  EXPECT_TRUE(is_held(with_tools(R"("tool_choice":{"type":"function","name":"add"})")));
+  EXPECT_TRUE(is_held(with_tools(
+      R"("tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"add"}]})")));
+  EXPECT_TRUE(is_held(R"("text":{"format":{"type":"json_object"}})"));
+  EXPECT_TRUE(is_held(R"("text":{"format":{"type":"json_schema","name":"a","schema":{"type":"integer"}}})"));
+}
+
 TEST_F(Responses, WrongFieldsAreNamed) {
   start();
   const std::vector<std::pair<std::string, std::string>> cases{
@@ -325,7 +341,9 @@ TEST_F(Responses, WrongFieldsAreNamed) {
 
 TEST_F(Responses, WhatTheyRepeatStaysChargedUntilTheyEnd) {
   options.max_request_bytes = 5 << 20;
-  engine.script = [](const GenerationRequest&) { return Script{.tokens = {5}, .endless = true}; };
+  engine.script = [](const GenerationRequest&) {
+    return Script{.tokens = {5}, .per_token = std::chrono::milliseconds(5), .endless = true};
+  };
   start();
   const std::string body = fmt::format(
       R"({{"input":"Hi","stream":true,"tool_choice":"none","tools":[{{"type":"function","name":"f","description":"{}"}}]}})",

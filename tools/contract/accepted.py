@@ -20,6 +20,8 @@ REASONS = [
         r"request: stop must have strings of 1 to 1024 bytes",
         r"request: stop_sequences must have strings of 1 to 1024 bytes",
         r"request: prompt is too long",
+        r"request: tool_choice (asks for a call|names)",
+        r"request: .* cannot be followed",
         r"request: chat template",  # written for other messages than these
     )
 ]
@@ -35,5 +37,6 @@ def accepted(_: CheckContext, response: Response, case: Case) -> None:
             raise AssertionError(f"a valid request is refused: {error['message']}")
     elif response.status_code not in {200, 404}:  # 404: another model
         raise AssertionError(f"a valid request is answered with {response.status_code}")
-    if b'\ndata: {"error"' in b"\n" + response.content or b"\nevent: error" in response.content:
+    if b'\ndata: {"error"' in b"\n" + response.content or b"\nevent: error" in response.content or \
+            b"event: response.failed" in response.content:
         raise AssertionError(f"a stream fails: {response.content[-1000:]!r}")

@@ -322,6 +322,7 @@ async function learnModel() {
     byId("facts").textContent = `${model.id}, with a context of ${model.nContext.toLocaleString("en")} tokens`;
     for (const heading of turns.querySelectorAll(".answer > h2")) heading.textContent = model.id;
     showState();
+    showDefaults((await getJson("props")).default_generation_settings.params);
   } catch (error) {
     byId("facts").textContent = error.message;
   }

@@ -76,8 +76,8 @@ export function startSettings() {
 
 // What holds where a field is empty, shown in its place.
 export function showDefaults(defaults) {
-  for (const [name, value] of Object.entries(defaults))
-    if (form.elements[name] && typeof value === "number") form.elements[name].placeholder = String(Number(value.toPrecision(4)));
+  for (const name of ["temperature", "top_p", "top_k", "min_p"])
+    if (typeof defaults[name] === "number") form.elements[name].placeholder = String(Number(defaults[name].toPrecision(4)));
 }
 
 // The field that cannot be sent as it is, or undefined.

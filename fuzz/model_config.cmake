@@ -1,0 +1,1 @@
+paro_fuzz(model_config DEPENDS paro_models)

@@ -1,0 +1,1 @@
+paro_fuzz(stop_matcher DEPENDS paro_server)
