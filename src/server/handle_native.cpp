@@ -4,6 +4,7 @@
 #include "server/api_error.h"
 #include "server/completion_request.h"
 #include "server/connection.h"
+#include "server/constraints.h"
 #include "server/identifiers.h"
 #include "server/native_answer.h"
 #include "server/native_options.h"
@@ -40,6 +41,7 @@ NativeJob native_job(Connection& connection, const Service& service) {
   job.answer.prompts = std::move(list.prompts);
   job.answer.prompt_field = "prompt";
   job.answer.options = job.options.generation;
+  job.answer.make_constraint = text_constraint(read_content_rule(fields, body.storage()), service);
   return job;
 }
 

@@ -45,9 +45,6 @@ void refuse_what_is_absent(const JsonFields& fields) {
     if (value && !(*value >= off.least && *value <= off.most))
       throw invalid_field(off.field, "is not supported; leave it out");
   }
-  for (const std::string_view name : {"grammar", "json_schema"})
-    if (const json::value* value = fields.find(name); value && *value != "")
-      throw invalid_field(name, "is not supported; leave it out");
   if (const json::array* adapters = fields.array("lora"); adapters && !adapters->empty())
     throw invalid_field("lora", "is not supported: no adapters are loaded");
 }
@@ -277,7 +274,6 @@ json::object generation_settings(const NativeOptions& options) {
       {"min_keep", 0},
       {"timings_per_token", generation.timings_per_token},
       {"post_sampling_probs", options.post_sampling_probs},
-      {"grammar", ""},
   };
   settings["stop"] = json::array(generation.stop.begin(), generation.stop.end());
   settings["logit_bias"] = std::move(bias);

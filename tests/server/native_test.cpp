@@ -209,11 +209,20 @@ TEST_F(Native, SamplersThatAreNotThereAreRefusedWhenTheyWouldChangeTheAnswer) {
     EXPECT_EQ(native(R"("prompt":"a",")" + field + "\":" + off).status, 200u) << field;
     EXPECT_EQ(refused_field("\"" + field + "\":" + on), field);
   }
-  EXPECT_EQ(refused_field(R"("grammar":"root ::= \"a\"")"), "grammar");
-  EXPECT_EQ(refused_field(R"("json_schema":{})"), "json_schema");
-  EXPECT_EQ(native(R"("prompt":"a","grammar":"")").status, 200u);
   EXPECT_EQ(refused_field(R"("n_predict":0)"), "n_predict");
   EXPECT_EQ(native(R"("prompt":"a","cache_prompt":false,"id_slot":3,"n_keep":5,"mirostat_tau":5)").status, 200u);
+}
+
+TEST_F(Native, AnAnswerIsHeldToAGrammarOrASchema) {
+  start();
+  EXPECT_EQ(native(R"("prompt":"a","grammar":"")").status, 200u);
+  EXPECT_EQ(engine.requests().back().constraint, nullptr);
+  EXPECT_EQ(native(R"("prompt":"a","grammar":"root ::= \"a\"")").status, 200u);
+  EXPECT_NE(engine.requests().back().constraint, nullptr);
+  EXPECT_EQ(native(R"("prompt":"a","json_schema":{"const":42})").status, 200u);
+  EXPECT_NE(engine.requests().back().constraint, nullptr);
+  EXPECT_EQ(refused_field(R"("grammar":"root ::= this is (not GBNF")"), "grammar");
+  EXPECT_EQ(refused_field(R"("json_schema":3)"), "json_schema");
 }
 
 TEST_F(Native, BiasNamesTokensByIdOrText) {
