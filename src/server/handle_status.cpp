@@ -61,7 +61,8 @@ json::object anthropic_models(const Service& service) {
 
 asio::awaitable<void> handle_models(Connection& connection, const Service& service) {
   if (names_anthropic_version(connection.request())) {
-    co_await connection.respond(200, anthropic_models(service));
+    json::object list = anthropic_models(service);
+    co_await connection.respond(200, std::move(list));
     co_return;
   }
   json::object response;
@@ -87,10 +88,11 @@ asio::awaitable<void> handle_model(Connection& connection, const Service& servic
   }
   if (wants_card) {
     co_await connection.respond_text(200, service.model.card);
-  } else {
-    co_await connection.respond(
-        200, names_anthropic_version(connection.request()) ? anthropic_model(service) : model_object(service));
+    co_return;
   }
+  // Not within co_await: GCC 12 destroys the choice between two temporaries twice there.
+  json::object model = names_anthropic_version(connection.request()) ? anthropic_model(service) : model_object(service);
+  co_await connection.respond(200, std::move(model));
 }
 
 asio::awaitable<void> handle_health(Connection& connection, const Service&) {
