@@ -117,6 +117,7 @@ void read_tool_choice(const JsonFields& fields, json::object& chat) {
   const json::value* value = fields.find("tool_choice");
   if (value == nullptr) return;
   const JsonBlock choice = read_block(*value, "tool_choice");
+  choice.fields.string("name");
   if (choice.type == "auto" || choice.type == "none") {
     chat["tool_choice"] = choice.type;
   } else if (choice.type == "any") {

@@ -91,7 +91,9 @@ class Reader {
       const JsonFields members(*object, fields.path("content."));
       if (members.string("type") != "text")
         throw invalid_field(fields.path("content"), "must have parts of type text: this model reads nothing else");
-      text += members.string("text").value_or("");
+      const std::optional<std::string> words = members.string("text");
+      if (!words) throw invalid_field(members.path("text"), "is missing");
+      text += *words;
     }
     return text;
   }

@@ -12,7 +12,7 @@ CODES_OF_SIZE = {"context_length_exceeded", "memory_plan_exceeded", "request_too
 # Fields that depend on the model or on each other.
 REASONS = [
     re.compile(reason) for reason in (
-        r"request: (tokens|prompt) must have token ids from 0 to \d+",
+        r"request: (tokens|prompt|content|input) must have token ids from 0 to \d+",
         r"request: logit_bias has the key '\d+', must be token ids below \d+",
         r"request: prompt is empty",  # its text has no tokens
         r"request: n times the number of prompts exceeds \d+",
@@ -22,6 +22,12 @@ REASONS = [
         r"request: prompt is too long",
         r"request: tool_choice (asks for a call|names)",
         r"request: .* cannot be followed",
+        r"request: .* cannot be had together with",
+        r"request: continue_final_message cannot be true together with",
+        r"request: dimensions is \d+, must be \d+",
+        r"request: .* is not valid JSON",
+        r"request: messages must have a message before the one to continue",
+        r"request: tool_choice.function.name is missing",
         r"request: chat template",  # written for other messages than these
     )
 ]
