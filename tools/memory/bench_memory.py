@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "peers"))
 from cgroup import MemoryGroup, memory_group
 from measure import HERE as PEERS
 from measure import machine, run, set_cached
-from moe_models import ROOT, n_experts, slot_flags, slots_for, synthetic
+from moe_models import n_experts, slot_flags, slots_for, synthetic
 from served import own_environment, plan_of
 
 N_LAYERS, VOCAB_SIZE = 12, 32768
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of all programs")
     parser.add_argument("--quick", action="store_true", help="every budget once instead of three times three")
     parser.add_argument("--peer", type=Path, help="llama-bench",
-                        default=ROOT / "build/peers/llama.cpp/bin/llama-bench")
+                        default=Path("build/peers/llama.cpp/bin/llama-bench"))
     parser.add_argument("--peer-args", default=PEER_ARGUMENTS, help="flags with which it maps its file")
     arguments = parser.parse_args()
     if not arguments.peer.exists():
