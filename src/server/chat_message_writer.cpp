@@ -63,4 +63,18 @@ json::object& ChatMessageWriter::assistant() {
   return messages_.back().get_object();
 }
 
+json::object chat_tool(const JsonBlock& tool, std::string_view parameters, const json::storage_ptr& memory) {
+  const json::object* schema = tool.fields.object(parameters);
+  if (schema) JsonFields(*schema, tool.path(parameters) + ".").object("properties");
+  json::object function(memory);
+  function["name"] = tool.required("name");
+  if (const auto description = tool.fields.string("description")) function["description"] = *description;
+  if (schema) function["parameters"] = *schema;
+  if (const auto strict = tool.fields.boolean("strict")) function["strict"] = *strict;
+  json::object entry(memory);
+  entry["type"] = "function";
+  entry["function"] = std::move(function);
+  return entry;
+}
+
 }  // namespace paro::server

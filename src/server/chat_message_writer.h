@@ -1,10 +1,12 @@
-// Writes messages of the OpenAI chat schema, which the requests of other APIs become.
+// Writes messages and tools of the OpenAI chat schema, which the requests of other APIs become.
 #pragma once
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <string_view>
 #include <utility>
+
+#include "server/json_block.h"
 
 namespace paro::server {
 
@@ -27,5 +29,9 @@ class ChatMessageWriter {
 
   boost::json::array messages_;
 };
+
+// A function of other APIs, which has its parameters' schema, if any, under the name `parameters`. Throws ApiError 400.
+boost::json::object chat_tool(const JsonBlock& tool, std::string_view parameters,
+                              const boost::json::storage_ptr& memory);
 
 }  // namespace paro::server

@@ -97,18 +97,8 @@ json::array tools_of(const json::array& list, const json::storage_ptr& memory) {
   for (size_t i = 0; i < list.size(); ++i) {
     const JsonBlock tool = read_block(list[i], fmt::format("tools[{}]", i));
     if (!tool.type.empty() && tool.type != "custom") tool.refuse_type("custom: the server runs no tools itself");
-    const json::object* schema = tool.fields.object("input_schema");
-    if (schema == nullptr) throw invalid_field(tool.path("input_schema"), "is missing");
-    JsonFields(*schema, tool.path("input_schema.")).object("properties");
-    json::object function(memory);
-    function["name"] = tool.required("name");
-    if (const auto description = tool.fields.string("description")) function["description"] = *description;
-    function["parameters"] = *schema;
-    if (const auto strict = tool.fields.boolean("strict")) function["strict"] = *strict;
-    json::object entry(memory);
-    entry["type"] = "function";
-    entry["function"] = std::move(function);
-    tools.emplace_back(std::move(entry));
+    if (!tool.fields.find("input_schema")) throw invalid_field(tool.path("input_schema"), "is missing");
+    tools.emplace_back(chat_tool(tool, "input_schema", memory));
   }
   return tools;
 }

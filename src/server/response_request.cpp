@@ -91,17 +91,7 @@ json::array tools_of(const json::array& list, const json::storage_ptr& memory) {
   for (size_t i = 0; i < list.size(); ++i) {
     const JsonBlock tool = read_block(list[i], fmt::format("tools[{}]", i));
     if (tool.type != "function") tool.refuse_type("function: the server runs no tools itself");
-    const json::object* parameters = tool.fields.object("parameters");
-    if (parameters) JsonFields(*parameters, tool.path("parameters.")).object("properties");
-    json::object function(memory);
-    function["name"] = tool.required("name");
-    if (const auto description = tool.fields.string("description")) function["description"] = *description;
-    if (parameters) function["parameters"] = *parameters;
-    if (const auto strict = tool.fields.boolean("strict")) function["strict"] = *strict;
-    json::object entry(memory);
-    entry["type"] = "function";
-    entry["function"] = std::move(function);
-    tools.emplace_back(std::move(entry));
+    tools.emplace_back(chat_tool(tool, "parameters", memory));
   }
   return tools;
 }
