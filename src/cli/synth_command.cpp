@@ -1,5 +1,6 @@
 // paro synth: a checkpoint of random weights. Which tensors it has is asked of the model's own code, by binding it to
 // the config without files; they are written one after the other, so that no size of model needs memory.
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <fstream>
 
@@ -106,7 +107,14 @@ class Synth final : public Command {
     }
   }
 
-  void write_shard(const fs::path& file, std::span<const WantedTensor> tensors, const RandomTensors& random) {
+  // In the order of the files that the safetensors library writes: the largest elements first, then by name. So the
+  // parts of a matrix lie as far from each other as in a real checkpoint.
+  void write_shard(const fs::path& file, std::span<const WantedTensor> wanted, const RandomTensors& random) {
+    std::vector<WantedTensor> tensors(wanted.begin(), wanted.end());
+    std::ranges::sort(tensors, [](const WantedTensor& a, const WantedTensor& b) {
+      const int64_t of_a = size_bytes(a.dtype), of_b = size_bytes(b.dtype);
+      return of_a != of_b ? of_a > of_b : a.name < b.name;
+    });
     std::vector<TensorToWrite> writes;
     for (const WantedTensor& tensor : tensors) {
       writes.push_back({tensor.name, tensor.dtype, tensor.shape, [&](const auto& sink) {
