@@ -166,7 +166,11 @@ double hit_share(const Trace& trace, double part, double half_life_tokens) {
     std::sort(experts.begin(), experts.end());
     experts.erase(std::unique(experts.begin(), experts.end()), experts.end());
     for (std::span<int32_t> left(experts); !left.empty();) {
-      while (const auto fetch = slots.begin_fetch()) slots.end_fetch(fetch->number, true);
+      const auto next = [&] {
+        const auto wanted = slots.begin_wanted();
+        return wanted ? wanted : slots.begin_guess();
+      };
+      while (const auto fetch = next()) slots.end_fetch(fetch->number, ExpertSlots::Outcome::ready);
       const int n = slots.hold(choice.layer, left, 16);
       slots.release(choice.layer, left.first(size_t(n)));
       left = left.subspan(size_t(n));

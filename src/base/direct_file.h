@@ -22,6 +22,7 @@ class DirectFile {
   DirectFile& operator=(DirectFile&&) = delete;
 
   bool is_open() const { return fd_ >= 0; }
+  int descriptor() const { return fd_; }
 
   // Reads into `out` and says how many bytes the file had; fewer than asked for only at its end. Nothing if it cannot
   // be read so: then File::read_exact reads it, or knows why not.

@@ -1,7 +1,8 @@
 #include "engine/expert_files.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "base/align.h"
@@ -43,7 +44,7 @@ ExpertFiles::ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File
   }
 }
 
-void ExpertFiles::load(int number, ExpertPart part, std::span<std::byte> staging, std::byte* packed) const {
+ExpertFiles::ReadPart ExpertFiles::read(int number, ExpertPart part, std::span<std::byte> staging) const {
   const Stored& stored = experts_[size_t(number)];
   const Region& region = regions_[size_t(stored.region)];
   const int p = int(part);
@@ -52,27 +53,29 @@ void ExpertFiles::load(int number, ExpertPart part, std::span<std::byte> staging
     stretches[size_t(i)] = {stored.files[p][i], stored.offsets[p][i], region.n_bytes[p][i]};
   }
   try {
-    const auto begins = reader_.read(stretches, staging);
-    const MatrixSpec spec = spec_of(region.spec, part);
-    MatrixPiece piece{.n_rows = spec.out, .n_cols = spec.in};
-    piece.codes = begins[0];
-    piece.scales = begins[1];
-    piece.zeros = begins[2];
-    piece.codes_stride = region.strides[p][0];
-    piece.scales_stride = region.strides[p][1];
-    piece.zeros_stride = region.strides[p][2];
-    backend_.pack(region.spec, part, piece, packed);
+    return reader_.read(stretches, staging);
   } catch (const Error& error) {
     throw error.in(fmt::format("expert {} of layer {}", number - region.first, region.layer));
   }
 }
 
-int64_t ExpertFiles::stored_bytes(int number) const {
-  int64_t sum = 0;
-  for (const auto& part : regions_[size_t(experts_[size_t(number)].region)].n_bytes) {
-    for (const int64_t n : part) sum += n;
-  }
-  return sum;
+void ExpertFiles::pack(int number, ExpertPart part, const ReadPart& read, std::byte* packed) const {
+  const Region& region = regions_[size_t(experts_[size_t(number)].region)];
+  const int p = int(part);
+  const MatrixSpec spec = spec_of(region.spec, part);
+  MatrixPiece piece{.n_rows = spec.out, .n_cols = spec.in};
+  piece.codes = read[0];
+  piece.scales = read[1];
+  piece.zeros = read[2];
+  piece.codes_stride = region.strides[p][0];
+  piece.scales_stride = region.strides[p][1];
+  piece.zeros_stride = region.strides[p][2];
+  backend_.pack(region.spec, part, piece, packed);
+}
+
+int64_t ExpertFiles::stored_bytes(int number, ExpertPart part) const {
+  const Region& region = regions_[size_t(experts_[size_t(number)].region)];
+  return std::accumulate(std::begin(region.n_bytes[int(part)]), std::end(region.n_bytes[int(part)]), int64_t(0));
 }
 
 int64_t ExpertFiles::staging_bytes(std::span<const ExpertRegion> regions) {

@@ -1,6 +1,7 @@
 // Where every part of every expert is stored, in a few bytes each, and how one gets from there into a slot.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,11 +23,13 @@ class ExpertFiles {
   // Of streamed regions, whose tensors lie in `files`. Experts are numbered over all regions in their order.
   ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File> files, const Backend& backend);
 
-  // Reads a part through `staging`, which begins with a page, and packs it into the expert at `packed`. Any number of
-  // threads at once, each with a staging of its own. Throws Error{io} naming file and expert.
-  void load(int number, ExpertPart part, std::span<std::byte> staging, std::byte* packed) const;
+  // Reads a part into `staging`, which begins with a page, and packs it from there into the expert at `packed`. Any
+  // number of threads at once, each with a staging of its own. Throws Error{io} naming file and expert.
+  using ReadPart = std::array<const std::byte*, 3>;  // codes, scales and zeros, in the staging
+  ReadPart read(int number, ExpertPart part, std::span<std::byte> staging) const;
+  void pack(int number, ExpertPart part, const ReadPart& read, std::byte* packed) const;
 
-  int64_t stored_bytes(int number) const;  // that loading an expert reads
+  int64_t stored_bytes(int number, ExpertPart part) const;  // that loading it reads
 
   // Staging of one thread.
   static int64_t staging_bytes(std::span<const ExpertRegion> regions);

@@ -143,35 +143,35 @@ std::optional<ExpertSlots::Fetch> ExpertSlots::fetch_into(int number, int slot, 
   return Fetch{number, slot};
 }
 
-std::optional<ExpertSlots::Fetch> ExpertSlots::begin_fetch() {
-  if (!queue_.empty()) {
-    const int slot = find_slot(false);
-    if (slot < 0) return {};
-    const int number = queue_.front();
-    queue_.pop_front();
-    return fetch_into(number, slot, false);
-  }
-  while (!guesses_.empty()) {
+std::optional<ExpertSlots::Fetch> ExpertSlots::begin_wanted() {
+  if (queue_.empty()) return {};
+  const int slot = find_slot(false);
+  if (slot < 0) return {};
+  const int number = queue_.front();
+  queue_.pop_front();
+  return fetch_into(number, slot, false);
+}
+
+std::optional<ExpertSlots::Fetch> ExpertSlots::begin_guess() {
+  for (; !guesses_.empty(); guesses_.pop_back()) {
     const int number = guesses_.back();
-    if (experts_[size_t(number)].state == State::absent) {
-      const int slot = find_slot(true);
-      if (slot < 0) return {};
-      guesses_.pop_back();
-      return fetch_into(number, slot, true);
-    }
+    if (experts_[size_t(number)].state != State::absent) continue;
+    const int slot = find_slot(true);
+    if (slot < 0) return {};
     guesses_.pop_back();
+    return fetch_into(number, slot, true);
   }
   return {};
 }
 
-void ExpertSlots::end_fetch(int number, bool succeeded) {
+void ExpertSlots::end_fetch(int number, Outcome outcome) {
   Expert& e = experts_[size_t(number)];
-  if (succeeded) {
+  if (outcome == Outcome::ready) {
     e.state = State::ready;
     return;
   }
   // A guess that fails is no failure yet.
-  e.state = e.is_guessed ? State::absent : State::failed;
+  e.state = outcome == Outcome::dropped || e.is_guessed ? State::absent : State::failed;
   e.is_guessed = false;
   expert_in_[size_t(e.slot)] = -1;
   e.slot = -1;

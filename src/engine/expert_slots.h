@@ -40,15 +40,22 @@ class ExpertSlots {
   int slot_of(int layer, int expert) const { return experts_[size_t(number(layer, expert))].slot; }
   bool failed(int layer, int expert) const { return experts_[size_t(number(layer, expert))].state == State::failed; }
 
-  // An expert that is to be fetched, and its slot: what is wanted before what is guessed. None when nothing is, or when
-  // every slot is in use until something is released.
+  // An expert that is to be fetched, and its slot. None when nothing is, or when every slot is in use until something
+  // is released.
   struct Fetch {
     int number = 0;
     int slot = 0;
   };
-  std::optional<Fetch> begin_fetch();
-  void end_fetch(int number, bool succeeded);
-  int n_to_fetch() const { return int(queue_.size() + guesses_.size()); }  // if slots allow
+  std::optional<Fetch> begin_wanted();
+  std::optional<Fetch> begin_guess();
+  enum class Outcome : uint8_t { ready, failed, dropped };
+  void end_fetch(int number, Outcome outcome);
+  // Of one that is on its way: whether somebody asked for it, and whether it is of use at all. A guess that did not
+  // come true is not.
+  bool is_wanted(int number) const { return experts_[size_t(number)].is_wanted; }
+  bool is_useful(int number) const { return is_wanted(number) || experts_[size_t(number)].is_guessed; }
+  int n_wanted_to_fetch() const { return int(queue_.size()); }  // if slots allow
+  int n_to_fetch() const { return int(queue_.size() + guesses_.size()); }
 
   const ExpertStats& stats() const { return stats_; }
 

@@ -42,12 +42,12 @@ ExpertStore::ExpertStore(std::span<const ExpertRegion> regions, std::vector<File
       is_mixed_(are_mixed(regions)),
       slots_(slots),
       book_(experts_by_layer(regions), n_slots),
-      fetches_(kReaders, Fetch{.next_part = -1}) {
+      fetches_(kReaders + ExpertSlots::kMostGuesses) {
   const int64_t own = ExpertFiles::staging_bytes(regions);
   PARO_CHECK(int64_t(slots.size()) >= n_slots * slot_bytes_ && int64_t(staging.size()) >= kReaders * own);
   try {
     for (int i = 0; i < kReaders; ++i) {
-      threads_.emplace_back([this, part = staging.subspan(size_t(i * own), size_t(own))] { read_parts(part); });
+      threads_.emplace_back([this, part = staging.subspan(size_t(i * own), size_t(own))] { load_parts(part); });
     }
   } catch (const std::system_error& error) {
     if (threads_.empty()) throw Error(ErrorKind::usage, "no thread could be started to read experts: {}", error.what());
@@ -103,7 +103,8 @@ void ExpertStore::release(int layer, std::span<const int32_t> experts) {
 
 // As many as there are parts to read: a decode step asks several times a layer, mostly for what is there.
 void ExpertStore::wake_readers() {
-  const int n = std::min(kReaders, book_.n_to_fetch() * kExpertParts);
+  const int n_wanted = book_.n_wanted_to_fetch() * kExpertParts;
+  const int n = n_wanted > 0 ? std::min(kReaders, n_wanted) : std::min(kGuessedReads, book_.n_to_fetch());
   for (int i = 0; i < n; ++i) work_.notify_one();
 }
 
@@ -115,58 +116,94 @@ ExpertStats ExpertStore::stats() const {
   return stats;
 }
 
-// One whose parts are not all taken, else a new one; null when there is nothing to do.
+// One of which a part is to be read, null when there is none.
 ExpertStore::Fetch* ExpertStore::next_fetch() {
-  Fetch* free = nullptr;
+  if (n_reads_ >= kMostReads) return nullptr;
+  Fetch *wanted = nullptr, *guess = nullptr;
   for (Fetch& fetch : fetches_) {
-    if (fetch.next_part < 0) free = &fetch;
-    if (fetch.next_part >= 0 && fetch.next_part < kExpertParts) return &fetch;
+    if (fetch.is_none()) continue;
+    const int number = fetch.target.number;
+    if (!book_.is_useful(number)) {
+      if (fetch.n_at_work == 0) end(fetch, ExpertSlots::Outcome::dropped);
+    } else if (fetch.has_parts()) {
+      Fetch*& first = book_.is_wanted(number) ? wanted : guess;
+      if (first == nullptr) first = &fetch;
+    }
   }
-  if (free == nullptr) return nullptr;
-  const auto target = book_.begin_fetch();
+  if (wanted == nullptr) wanted = begin(&ExpertSlots::begin_wanted);
+  if (wanted != nullptr || n_reads_ >= kGuessedReads) return wanted;
+  return guess != nullptr ? guess : begin(&ExpertSlots::begin_guess);
+}
+
+ExpertStore::Fetch* ExpertStore::begin(std::optional<ExpertSlots::Fetch> (ExpertSlots::*next)()) {
+  const auto none = std::find_if(fetches_.begin(), fetches_.end(), [](const Fetch& fetch) { return fetch.is_none(); });
+  if (none == fetches_.end()) return nullptr;
+  const auto target = (book_.*next)();
   if (!target) return nullptr;
   // What experts of another shape left would stand in the padding.
   if (is_mixed_) std::memset(slot(target->slot), 0, size_t(slot_bytes_));
-  *free = Fetch{.target = *target};
-  return free;
+  *none = Fetch{.target = *target, .next_part = 0};
+  return &*none;
 }
 
-void ExpertStore::end(Fetch& fetch) {
+void ExpertStore::end(Fetch& fetch, ExpertSlots::Outcome outcome) {
   const int number = fetch.target.number;
-  book_.end_fetch(number, !fetch.error);
+  book_.end_fetch(number, outcome);
   if (fetch.error) {
     errors_.insert_or_assign(number, *fetch.error);
   } else {
     errors_.erase(number);
-    n_read_bytes_ += files_.stored_bytes(number);
   }
-  fetch = Fetch{.next_part = -1};
+  fetch = {};
   ready_.notify_all();
 }
 
-void ExpertStore::read_parts(std::span<std::byte> staging) {
+void ExpertStore::load_parts(std::span<std::byte> staging) {
   std::unique_lock lock(mutex_);
   while (true) {
     Fetch* fetch = nullptr;
     work_.wait(lock, [&] { return is_stopping_ || (fetch = next_fetch()) != nullptr; });
     if (is_stopping_) return;
     const auto part = ExpertPart(fetch->next_part++);
-    const ExpertSlots::Fetch target = fetch->target;
-    // A slot may have come free when nobody was woken for it.
-    if (fetch->next_part < kExpertParts) work_.notify_one();
+    ++fetch->n_at_work;
+    std::optional<Error> error = load(lock, fetch->target, part, staging);
+    if (error) {
+      fetch->error = std::move(error);
+    } else {
+      n_read_bytes_ += files_.stored_bytes(fetch->target.number, part);
+    }
+    if (--fetch->n_at_work > 0) continue;
+    if (fetch->error) {
+      end(*fetch, ExpertSlots::Outcome::failed);
+    } else if (fetch->next_part == kExpertParts) {
+      end(*fetch, ExpertSlots::Outcome::ready);
+    }
+  }
+}
+
+// Without the lock while it works; another thread reads what comes next while this one packs.
+std::optional<Error> ExpertStore::load(std::unique_lock<std::mutex>& lock, const ExpertSlots::Fetch& target,
+                                       ExpertPart part, std::span<std::byte> staging) {
+  std::optional<Error> error;
+  const auto try_to = [&](auto&& work) {
     lock.unlock();
-    std::optional<Error> error;
     try {
-      files_.load(target.number, part, staging, slot(target.slot));
+      work();
     } catch (const Error& e) {
       error = e;
     } catch (const std::exception& e) {
       error = Error(ErrorKind::internal, "an expert could not be loaded: {}", e.what());
     }
     lock.lock();
-    if (error) fetch->error = std::move(error);
-    if (--fetch->n_left == 0) end(*fetch);
-  }
+  };
+  ExpertFiles::ReadPart read{};
+  // A slot may have come free when nobody was woken for it.
+  if (++n_reads_ < kMostReads) work_.notify_one();
+  try_to([&] { read = files_.read(target.number, part, staging); });
+  --n_reads_;
+  work_.notify_one();
+  if (!error) try_to([&] { files_.pack(target.number, part, read, slot(target.slot)); });
+  return error;
 }
 
 }  // namespace paro

@@ -1,6 +1,7 @@
 // Experts that do not all fit: slots in the backend's layout over all layers, filled from the checkpoint's files while
-// the step computes. Threads of the store's own read the parts of an expert and pack them; what a step asks for goes
-// before what it may ask for next.
+// the step computes. Threads of the store's own read the parts of an expert and pack them. What a step asks for goes
+// before what it may ask for next, part by part; of guesses few parts are read at once, since a disk does not let the
+// one pass the other.
 #pragma once
 
 #include <condition_variable>
@@ -22,7 +23,7 @@ namespace paro {
 
 class ExpertStore final : public ExpertSource {
  public:
-  // Threads that read and pack: enough for a disk always to have some reads to do.
+  // Threads that read and pack: enough for a disk to have kMostReads at any time.
   static constexpr int kReaders = 8;
 
   static int64_t slot_bytes(std::span<const ExpertRegion> regions);
@@ -45,17 +46,28 @@ class ExpertStore final : public ExpertSource {
   ExpertStats stats() const;
 
  private:
+  // Parts that are read at once: as many as keep a disk at work. With more, they would all be there at once, and the
+  // disk would wait for those who pack them. A guess is read beside one other part at most.
+  static constexpr int kMostReads = 6;
+  static constexpr int kGuessedReads = 3;
+
   // An expert on its way into its slot; its parts are read by different threads.
   struct Fetch {
     ExpertSlots::Fetch target;
-    int next_part = 0;
-    int n_left = kExpertParts;
+    int next_part = -1;  // < 0: this is none
+    int n_at_work = 0;   // parts that a thread has
     std::optional<Error> error;
+
+    bool is_none() const { return next_part < 0; }
+    bool has_parts() const { return !is_none() && next_part < kExpertParts && !error; }
   };
 
-  void read_parts(std::span<std::byte> staging);
+  void load_parts(std::span<std::byte> staging);
+  std::optional<Error> load(std::unique_lock<std::mutex>& lock, const ExpertSlots::Fetch& target, ExpertPart part,
+                            std::span<std::byte> staging);
   Fetch* next_fetch();
-  void end(Fetch& fetch);
+  Fetch* begin(std::optional<ExpertSlots::Fetch> (ExpertSlots::*next)());
+  void end(Fetch& fetch, ExpertSlots::Outcome outcome);
   void wake_readers();
   std::byte* slot(int index) const { return slots_.data() + index * slot_bytes_; }
 
@@ -67,10 +79,11 @@ class ExpertStore final : public ExpertSource {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_, ready_;
   ExpertSlots book_;
-  std::vector<Fetch> fetches_;   // [kReaders], next_part < 0: free
+  std::vector<Fetch> fetches_;   // as many as can be under way
   std::map<int, Error> errors_;  // of experts whose last fetch failed
   double wait_seconds_ = 0;
   int64_t n_read_bytes_ = 0;
+  int n_reads_ = 0;
   bool is_stopping_ = false;
   std::vector<std::thread> threads_;
 };

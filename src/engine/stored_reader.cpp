@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/direct_reads.h"
 
 namespace paro {
 
@@ -12,35 +13,54 @@ StoredReader::StoredReader(std::span<const File> files) : files_(files) {
   for (const File& file : files) direct_.emplace_back(file);
 }
 
-const std::byte* StoredReader::read(const Stretch& stretch, std::span<std::byte> memory) const {
+void StoredReader::read(std::span<Reading> readings) const {
   constexpr int64_t kBlock = DirectFile::kAlignment;
-  const auto [index, offset_bytes, n_bytes] = stretch;
-  PARO_CHECK(room_bytes(n_bytes) <= int64_t(memory.size()), "{} bytes into {}", n_bytes, memory.size());
-  const File& file = files_[size_t(index)];
-  const auto out = memory.first(size_t(n_bytes));
-  const File::Cached cached = file.read_cached(offset_bytes, out);
-  if (cached == File::Cached::all) return out.data();
-
-  int expected = kAllCached;
-  if (state_.compare_exchange_strong(expected, kDisk)) state_.notify_all();
-  if (cached == File::Cached::not_all) {
+  std::array<DirectRead, 3> direct;
+  std::array<Reading*, 3> of_direct{};
+  size_t n_direct = 0;
+  PARO_CHECK(readings.size() <= direct.size());
+  for (Reading& reading : readings) {
+    const auto [index, offset_bytes, n_bytes] = reading.stretch;
+    PARO_CHECK(room_bytes(n_bytes) <= int64_t(reading.memory.size()), "{} bytes into {}", n_bytes,
+               reading.memory.size());
+    const auto out = reading.memory.first(size_t(n_bytes));
+    const File::Cached cached = files_[size_t(index)].read_cached(offset_bytes, out);
+    if (cached == File::Cached::all) {
+      reading.begin = out.data();
+      continue;
+    }
+    int expected = kAllCached;
+    if (state_.compare_exchange_strong(expected, kDisk)) state_.notify_all();
+    if (cached == File::Cached::unknown) continue;
     const int64_t skew = offset_bytes % kBlock;
-    const auto blocks = memory.first(size_t(round_up(skew + n_bytes, kBlock)));
-    const auto got = direct_[size_t(index)].read(offset_bytes - skew, blocks);
-    if (got && *got >= skew + n_bytes) return blocks.data() + skew;
+    of_direct[n_direct] = &reading;
+    direct[n_direct++] = {.file = &direct_[size_t(index)],
+                          .offset_bytes = offset_bytes - skew,
+                          .out = reading.memory.first(size_t(round_up(skew + n_bytes, kBlock)))};
   }
-  file.read_exact(offset_bytes, out);
-  return out.data();
+  read_at_once(std::span(direct).first(n_direct));
+  for (size_t i = 0; i < n_direct; ++i) {
+    const Stretch& stretch = of_direct[i]->stretch;
+    const int64_t skew = stretch.offset_bytes - direct[i].offset_bytes;
+    if (direct[i].n_bytes >= skew + stretch.n_bytes) of_direct[i]->begin = direct[i].out.data() + skew;
+  }
+  for (Reading& reading : readings) {
+    if (reading.begin != nullptr) continue;
+    const auto [index, offset_bytes, n_bytes] = reading.stretch;
+    files_[size_t(index)].read_exact(offset_bytes, reading.memory.first(size_t(n_bytes)));
+    reading.begin = reading.memory.data();
+  }
 }
 
 const std::byte* StoredReader::read(const StoredTensor& tensor, int64_t begin_bytes, int64_t n_bytes,
                                     std::span<std::byte> memory) const {
   PARO_CHECK(begin_bytes >= 0 && begin_bytes <= tensor.n_bytes && n_bytes <= tensor.n_bytes - begin_bytes,
              "{} bytes at {} of a tensor of {}", n_bytes, begin_bytes, tensor.n_bytes);
-  const std::byte* begin = read(Stretch{tensor.file, tensor.offset_bytes + begin_bytes, n_bytes}, memory);
-  const int64_t skew = begin - memory.data();
-  if (skew % int64_t(sizeof(float)) == 0 || (skew % 2 == 0 && tensor.dtype != DType::f32)) return begin;
-  std::memmove(memory.data(), begin, size_t(n_bytes));
+  Reading reading{{tensor.file, tensor.offset_bytes + begin_bytes, n_bytes}, memory};
+  read({&reading, 1});
+  const int64_t skew = reading.begin - memory.data();
+  if (skew % int64_t(sizeof(float)) == 0 || (skew % 2 == 0 && tensor.dtype != DType::f32)) return reading.begin;
+  std::memmove(memory.data(), reading.begin, size_t(n_bytes));
   return memory.data();
 }
 
@@ -50,25 +70,39 @@ std::array<const std::byte*, 3> StoredReader::read(const Stretches& stretches, s
     return std::tie(stretches[a].file, stretches[a].offset_bytes) <
            std::tie(stretches[b].file, stretches[b].offset_bytes);
   });
+  std::array<Reading, 3> readings;
+  std::array<size_t, 3> reading_of{};  // each stretch
+  size_t n = 0;
+  int64_t end = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const Stretch& s = stretches[order[i]];
+    const Stretch* const first = n > 0 ? &readings[n - 1].stretch : nullptr;
+    const bool joins = first != nullptr && s.file == first->file && s.offset_bytes - end <= kGapBytes &&
+                       s.offset_bytes % 4 == 0 && first->offset_bytes % 4 == 0;
+    if (!joins) {
+      readings[n++] = {s, {}};
+      end = s.offset_bytes + s.n_bytes;
+    }
+    end = std::max(end, s.offset_bytes + s.n_bytes);
+    readings[n - 1].stretch.n_bytes = end - readings[n - 1].stretch.offset_bytes;
+    reading_of[order[i]] = n - 1;
+  }
+  for (Reading& reading : std::span(readings).first(n)) {
+    const auto room = size_t(room_bytes(reading.stretch.n_bytes));
+    PARO_CHECK(room <= memory.size(), "{} bytes into {}", room, memory.size());
+    reading.memory = memory.first(room);
+    memory = memory.subspan(room);
+  }
+  read(std::span(readings).first(n));
+  for (Reading& reading : std::span(readings).first(n)) {
+    if ((reading.begin - reading.memory.data()) % 4 == 0) continue;
+    std::memmove(reading.memory.data(), reading.begin, size_t(reading.stretch.n_bytes));
+    reading.begin = reading.memory.data();
+  }
   std::array<const std::byte*, 3> begins{};
-  for (size_t i = 0; i < order.size();) {
-    const Stretch& first = stretches[order[i]];
-    int64_t end = first.offset_bytes + first.n_bytes;
-    size_t next = i + 1;
-    for (; next < order.size(); ++next) {
-      const Stretch& other = stretches[order[next]];
-      const bool aligned = first.offset_bytes % 4 == 0 && other.offset_bytes % 4 == 0;
-      if (other.file != first.file || other.offset_bytes - end > kGapBytes || !aligned) break;
-      end = std::max(end, other.offset_bytes + other.n_bytes);
-    }
-    const int64_t n_bytes = end - first.offset_bytes;
-    const std::byte* begin = read(Stretch{first.file, first.offset_bytes, n_bytes}, memory);
-    if ((begin - memory.data()) % 4 != 0) {
-      std::memmove(memory.data(), begin, size_t(n_bytes));
-      begin = memory.data();
-    }
-    for (; i < next; ++i) begins[order[i]] = begin + (stretches[order[i]].offset_bytes - first.offset_bytes);
-    memory = memory.subspan(size_t(room_bytes(n_bytes)));
+  for (size_t i = 0; i < begins.size(); ++i) {
+    const Reading& reading = readings[reading_of[i]];
+    begins[i] = reading.begin + (stretches[i].offset_bytes - reading.stretch.offset_bytes);
   }
   return begins;
 }

@@ -36,8 +36,8 @@ class StoredReader {
     int64_t offset_bytes = 0;
     int64_t n_bytes = 0;
   };
-  // Reads the stretches of a matrix (codes, scales, zeros), those that lie close to each other by one read, and returns
-  // where each begins: at addresses of four bytes.
+  // Reads the stretches of a matrix (codes, scales, zeros) at once, those that lie close to each other by one read, and
+  // returns where each begins: at addresses of four bytes.
   using Stretches = std::array<Stretch, 3>;
   std::array<const std::byte*, 3> read(const Stretches& stretches, std::span<std::byte> memory) const;
   static constexpr int64_t room_bytes(const Stretches& stretches) {
@@ -56,8 +56,13 @@ class StoredReader {
   // What a read of its own costs, in bytes that could have been read meanwhile.
   static constexpr int64_t kGapBytes = 64 << 10;
 
-  // Begins at an address that is aligned as the stretch is in its file, or better.
-  const std::byte* read(const Stretch& stretch, std::span<std::byte> memory) const;
+  // A stretch on its way into memory. It begins at an address that is aligned as the stretch is in its file, or better.
+  struct Reading {
+    Stretch stretch;
+    std::span<std::byte> memory;
+    const std::byte* begin = nullptr;  // once it is there
+  };
+  void read(std::span<Reading> readings) const;
 
   const std::span<const File> files_;
   std::vector<DirectFile> direct_;  // [files]

@@ -9,6 +9,7 @@
 
 #include "base/align.h"
 #include "base/direct_file.h"
+#include "base/direct_reads.h"
 #include "tests/base/page_cache.h"
 #include "tests/base/temporary_directory.h"
 
@@ -112,6 +113,55 @@ TEST(DirectFile, ReadsWhatTheFileHolds) {
   EXPECT_TRUE(read_at(0, 2) == content.substr(0, 2 * kBlock));
   EXPECT_TRUE(read_at(3, 4) == content.substr(3 * kBlock)) << "up to the end of the file";
   EXPECT_EQ(read_at(7, 1), "") << "past it";
+}
+
+TEST(DirectReads, ReadAtOnceWhatEachWouldAlone) {
+  const TemporaryDirectory directory;
+  constexpr int64_t kBlock = DirectFile::kAlignment;
+  const std::string content = letters(20 * kBlock + 17);
+  const File file(directory.write("letters", content));
+  const DirectFile direct(file);
+  if (!direct.is_open()) GTEST_SKIP() << "this file system has no such reads";
+  std::vector<std::byte> memory(size_t(40 * kBlock));
+  auto* aligned = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<int64_t>(memory.data()), kBlock));
+  const std::vector<std::pair<int64_t, int64_t>> stretches{{3, 9}, {18, 6}, {0, 1}, {25, 1}, {7, 2}};  // blocks
+  for (size_t n = 1; n <= stretches.size(); ++n) {
+    std::vector<DirectRead> reads;
+    std::byte* out = aligned;
+    for (const auto& [begin, n_blocks] : std::span(stretches).first(n)) {
+      reads.push_back({&direct, begin * kBlock, {out, size_t(n_blocks * kBlock)}});
+      out += n_blocks * kBlock;
+    }
+    read_at_once(reads);
+    for (size_t i = 0; i < n; ++i) {
+      const auto begin = std::min(size_t(stretches[i].first * kBlock), content.size());
+      const std::string expected = content.substr(begin, size_t(stretches[i].second * kBlock));
+      ASSERT_EQ(reads[i].n_bytes, int64_t(expected.size())) << i << " of " << n;
+      EXPECT_TRUE(std::memcmp(reads[i].out.data(), expected.data(), expected.size()) == 0) << i << " of " << n;
+    }
+  }
+}
+
+TEST(DirectReads, OneThatFailsLeavesTheOthers) {
+  const TemporaryDirectory directory;
+  const File file(directory.write("ten", "0123456789"));
+  const File other(directory.write("other", "abc"));
+  const DirectFile direct(file);
+  if (!direct.is_open()) GTEST_SKIP() << "this file system has no such reads";
+  std::filesystem::rename(directory.write("third", "x"), other.path());
+  const DirectFile closed(other);
+  alignas(DirectFile::kAlignment) static std::array<std::byte, 3 * DirectFile::kAlignment> blocks;
+  const auto block = [&](size_t i) {
+    return std::span(blocks).subspan(i * DirectFile::kAlignment, DirectFile::kAlignment);
+  };
+  for (const size_t bad : {0u, 1u, 2u}) {
+    std::array<DirectRead, 3> reads;
+    for (size_t i = 0; i < 3; ++i) reads[i] = {i == bad ? &closed : &direct, 0, block(i)};
+    read_at_once(reads);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(reads[i].n_bytes, i == bad ? std::nullopt : std::optional<int64_t>(10)) << i << " beside " << bad;
+    }
+  }
 }
 
 TEST(DirectFile, IsNotOpenWhenTheNameBelongsToAnotherFile) {

@@ -15,12 +15,18 @@ using Experts = std::vector<int32_t>;
 
 constexpr int kLayers[] = {8, 0, 8};  // the second has a dense MLP alone
 
+// What the store fetches next while it reads nothing.
+std::optional<ExpertSlots::Fetch> begin_fetch(ExpertSlots& slots) {
+  const auto wanted = slots.begin_wanted();
+  return wanted ? wanted : slots.begin_guess();
+}
+
 // Fetches all that can be fetched, and says what that was.
 Experts fetch_all(ExpertSlots& slots) {
   Experts fetched;
-  while (const auto fetch = slots.begin_fetch()) {
+  while (const auto fetch = begin_fetch(slots)) {
     fetched.push_back(fetch->number);
-    slots.end_fetch(fetch->number, true);
+    slots.end_fetch(fetch->number, ExpertSlots::Outcome::ready);
   }
   return fetched;
 }
@@ -181,22 +187,45 @@ TEST(ExpertSlots, WhatFailedIsTriedAgainWhenItIsAskedForAgain) {
   ExpertSlots slots(kLayers, 2);
   Experts wanted{3};
   slots.request(0, wanted, 1);
-  const auto fetch = slots.begin_fetch();
+  const auto fetch = begin_fetch(slots);
   ASSERT_TRUE(fetch);
-  slots.end_fetch(fetch->number, false);
+  slots.end_fetch(fetch->number, ExpertSlots::Outcome::failed);
   EXPECT_TRUE(slots.failed(0, 3));
   EXPECT_EQ(slots.hold(0, wanted, 16), 0);
-  EXPECT_FALSE(slots.begin_fetch()) << "not before it is asked for";
+  EXPECT_FALSE(begin_fetch(slots)) << "not before it is asked for";
   use(slots, 0, {3});
   EXPECT_FALSE(slots.failed(0, 3));
+}
+
+TEST(ExpertSlots, AGuessUnderWayIsOfUseUntilItsLayerChoosesOthers) {
+  ExpertSlots slots(kLayers, 3);
+  slots.expect(0, Experts{3, 5});
+  const auto right = slots.begin_guess(), wrong = slots.begin_guess();
+  ASSERT_TRUE(right && wrong);
+  EXPECT_FALSE(slots.is_wanted(right->number));
+  EXPECT_TRUE(slots.is_useful(right->number) && slots.is_useful(wrong->number));
+  slots.request(0, Experts{right->number, 6}, 1);
+  EXPECT_TRUE(slots.is_wanted(right->number));
+  EXPECT_FALSE(slots.is_useful(wrong->number));
+  const auto wanted = slots.begin_wanted();
+  ASSERT_TRUE(wanted);
+  EXPECT_EQ(wanted->number, 6) << "the other is on its way";
+
+  slots.end_fetch(wrong->number, ExpertSlots::Outcome::dropped);
+  EXPECT_FALSE(slots.failed(0, wrong->number));
+  EXPECT_EQ(slots.slot_of(0, wrong->number), -1);
+  slots.end_fetch(right->number, ExpertSlots::Outcome::ready);
+  slots.end_fetch(wanted->number, ExpertSlots::Outcome::ready);
+  use(slots, 0, {wrong->number});
+  EXPECT_GE(slots.slot_of(0, wrong->number), 0) << "it is fetched once it is asked for";
 }
 
 TEST(ExpertSlots, AFailedGuessIsNoFailure) {
   ExpertSlots slots(kLayers, 2);
   slots.expect(0, Experts{3});
-  const auto fetch = slots.begin_fetch();
+  const auto fetch = begin_fetch(slots);
   ASSERT_TRUE(fetch);
-  slots.end_fetch(fetch->number, false);
+  slots.end_fetch(fetch->number, ExpertSlots::Outcome::failed);
   EXPECT_FALSE(slots.failed(0, 3));
 }
 
