@@ -16,6 +16,7 @@
 #include "engine/generation_defaults.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/step_pace.h"
 
 namespace paro {
 namespace {
@@ -90,6 +91,7 @@ class BatchEngine final : public Engine {
   // The inference thread's own.
   std::list<SequencePtr> active_;
   Scheduler scheduler_;
+  StepPace pace_;
   std::vector<Sequence*> want_token_;  // of the rows that ran last, those whose logits were asked for
   std::mutex join_mutex_;              // stop() may be called by several threads
   std::thread thread_;
@@ -209,7 +211,7 @@ void BatchEngine::run() {
       drop_cancelled();
       admit();
       if (active_.empty()) continue;
-      scheduler_.compose(active_, runner_.cache());
+      scheduler_.compose(active_, runner_.cache(), pace_.prompt_rows());
       step();
     } catch (const Error& error) {
       log::error("{}", error.message());
@@ -307,12 +309,16 @@ void BatchEngine::pool(std::span<const StepRow> rows, const Tensor& hidden) {
 }
 
 void BatchEngine::step() {
+  const auto start = Clock::now();
   Tensor logits;
   try {
     logits = run_rows(scheduler_.rows());
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io || scheduler_.sequences().size() == 1) throw;
     return step_apart(error);
+  }
+  if (const int n_answers = scheduler_.n_answer_rows(); n_answers > 0) {
+    pace_.add(int(scheduler_.rows().size()) - n_answers, 1e-3 * milliseconds(Clock::now() - start));
   }
   advance(scheduler_.rows(), scheduler_.sequences(), logits);
 }

@@ -38,7 +38,7 @@ Scheduler::Scheduler(int max_rows, int max_batch) : max_rows_(max_rows) {
   shortest_.reserve(size_t(max_batch));
 }
 
-void Scheduler::compose(const Sequences& active, KvCache& cache) {
+void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_rows) {
   rows_.clear();
   in_step_.clear();
   chunks_.clear();
@@ -48,6 +48,7 @@ void Scheduler::compose(const Sequences& active, KvCache& cache) {
     rows_.push_back({s->last_token, s->n_cached, s->slot, true, n_exact_of(s->request)});
     in_step_.push_back(s.get());
   }
+  n_answer_rows_ = int(rows_.size());
   for (const auto& s : active) {
     if (!s->in_prefill()) continue;
     if (s->reuses() && cache.reuses_prefixes()) {
@@ -59,7 +60,8 @@ void Scheduler::compose(const Sequences& active, KvCache& cache) {
     chunks_.push_back({s.get()});
   }
   if (chunks_.empty()) return;
-  share(max_rows_ - int(rows_.size()));
+  const int room = max_rows_ - n_answer_rows_;
+  share(n_answer_rows_ > 0 ? std::min(room, max_prompt_rows) : room);
   for (const Chunk& chunk : chunks_) {
     if (chunk.n_rows > 0) add_prompt(*chunk.sequence, chunk.n_rows, cache);
   }

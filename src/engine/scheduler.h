@@ -22,11 +22,13 @@ class Scheduler {
 
   Scheduler(int max_rows, int max_batch);
 
-  // The next step of `active`, oldest first. Its positions have their pages.
-  void compose(const Sequences& active, KvCache& cache);
+  // The next step of `active`, oldest first. Its positions have their pages. Beside answers, prompts have at most
+  // max_prompt_rows.
+  void compose(const Sequences& active, KvCache& cache, int max_prompt_rows);
 
   std::span<const StepRow> rows() const { return rows_; }
   std::span<Sequence*> sequences() { return in_step_; }  // of this step, in the order of their rows
+  int n_answer_rows() const { return n_answer_rows_; }   // they come first
 
  private:
   struct Chunk {
@@ -41,6 +43,7 @@ class Scheduler {
   const int max_rows_;
   std::vector<StepRow> rows_;
   std::vector<Sequence*> in_step_;
+  int n_answer_rows_ = 0;
   std::vector<Chunk> chunks_;     // of prompts, oldest first
   std::vector<Chunk*> shortest_;  // those behind the oldest, by what they have left
 };

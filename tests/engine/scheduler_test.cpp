@@ -35,8 +35,8 @@ class SchedulerTest : public ::testing::Test {
   }
 
   // As if the rows had run. Returns how many of them each sequence had.
-  std::map<const Sequence*, int> step() {
-    scheduler_.compose(active_, cache_);
+  std::map<const Sequence*, int> step(int max_prompt_rows = kRows) {
+    scheduler_.compose(active_, cache_, max_prompt_rows);
     std::map<const Sequence*, int> n_rows;
     EXPECT_FALSE(scheduler_.rows().empty());
     EXPECT_LE(int(scheduler_.rows().size()), kRows);
@@ -73,6 +73,16 @@ TEST_F(SchedulerTest, EveryAnswerHasARowInEveryStep) {
     ASSERT_EQ(n_rows.at(&answer), 1);
     ASSERT_LE(n_rows.at(&prompt), kRows - 1);
   }
+}
+
+TEST_F(SchedulerTest, PromptsHaveFewerRowsOnlyWhileAnswersWaitForThem) {
+  const Sequence& answer = add(35, 1);
+  EXPECT_EQ(step(/*max_prompt_rows=*/10).at(&answer), 35);
+  const Sequence& first = add(100, 2);
+  const Sequence& second = add(100, 3);
+  const auto n_rows = step(10);
+  EXPECT_EQ(n_rows.at(&answer), 1);
+  EXPECT_EQ(n_rows.at(&first) + n_rows.at(&second), 10);
 }
 
 TEST_F(SchedulerTest, AShortPromptBehindALongOneIsSoonDone) {

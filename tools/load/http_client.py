@@ -44,6 +44,8 @@ class Client(asyncio.Protocol):
 
     def leave(self) -> None:
         """At once, whatever is under way."""
+        if self.complete:
+            self.complete.cancel()
         if self.transport:
             self.transport.abort()
         self.transport = None
@@ -70,8 +72,8 @@ class Client(asyncio.Protocol):
         if self.head_bytes and self.is_whole():
             self.end()
         elif self.most_reads is not None and len(self.ends) > self.most_reads:
-            self.leave()
             self.end()
+            self.leave()
 
     def is_whole(self) -> bool:
         if self.body_bytes is None:

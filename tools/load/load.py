@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import statistics
 import sys
@@ -147,6 +148,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="keeps what was seen")
     arguments = parser.parse_args()
     flags, seconds = shlex.split(arguments.flags), 60 * arguments.minutes
+    if "--threads" not in flags:  # the clients take a processor
+        flags += ["--threads", str(max(1, len(os.sched_getaffinity(0)) - 1))]
     plan_bytes = plan_of(arguments.paro, DEMO, *flags)["plan_bytes"]
     try:
         with serving(arguments.paro, DEMO, *flags) as served:
