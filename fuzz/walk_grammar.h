@@ -33,12 +33,11 @@ inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
 }
 
 // Steps that `choices` pick. Grammars that grow too large on the way throw.
-inline std::string walk_grammar(Grammar grammar, std::string_view choices, bool& has_ended) {
+inline std::string walk_grammar(const Grammar& grammar, std::string_view choices, bool& has_ended) {
   std::string text;
   has_ended = false;
   try {
-    GrammarMatcher matcher(
-        std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(std::move(grammar)), fuzz_vocabulary()));
+    GrammarMatcher matcher(std::make_shared<TokenAutomaton>(grammar, fuzz_vocabulary()));
     for (const char choice : choices) {
       const std::span<const uint32_t> mask = matcher.allowed();
       std::vector<int32_t> allowed;

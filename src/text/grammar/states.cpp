@@ -52,7 +52,7 @@ GrammarStates::State GrammarStates::find_next(State state, uint8_t byte) {
     }
   }
   const State found = finish();
-  return transitions_[size_t(state) * n_classes_ + network_.byte_class[byte]] = found;
+  return states_[state].next[network_.byte_class[byte]] = found;
 }
 
 // What one character of some classes leads to.
@@ -191,7 +191,15 @@ bool GrammarStates::is_first_visit(Place place) {
   }
 }
 
+void GrammarStates::check_room() const {
+  if (memory_bytes() <= max_bytes_) return;
+  throw Error(ErrorKind::request,
+              "grammar: what may follow needs more than {} MiB of states; make the grammar less ambiguous",
+              max_bytes_ >> 20);
+}
+
 void GrammarStates::grow_visited() {
+  check_room();
   std::vector<VisitSlot> old(visited_.size() * 2);
   old.swap(visited_);
   const size_t mask = visited_.size() - 1;
@@ -272,18 +280,21 @@ GrammarStates::State GrammarStates::finish() {
   for (auto [it, last] = numbers_.equal_range(hash); it != last; ++it) {
     if (can_end(it->second) == made_can_end_ && std::ranges::equal(places(it->second), made_)) return it->second;
   }
-  if (memory_bytes() > max_bytes_) {
-    throw Error(ErrorKind::request,
-                "grammar: what may follow needs more than {} MiB of states; make the grammar less ambiguous",
-                max_bytes_ >> 20);
-  }
-  StateEntry entry{hash,         uint32_t(places_.size()), uint32_t(made_.size()), uint32_t(promises_.size()), 0,
-                   made_can_end_};
-  places_.insert(places_.end(), made_.begin(), made_.end());
+  check_room();
+  StateEntry entry{.hash = hash,
+                   .next = transitions_.add(n_classes_),
+                   .places = nullptr,
+                   .promises = nullptr,
+                   .n_places = uint32_t(made_.size()),
+                   .n_promises = 0,
+                   .can_end = made_can_end_};
+  std::fill_n(entry.next, n_classes_, made_.empty() ? kDead : kUnknown);
+  Place* const places_of_state = places_.add(made_.size());
+  std::ranges::copy(made_, places_of_state);
+  entry.places = places_of_state;
   add_promises(entry);
   const State number = State(states_.size());
   states_.push_back(entry);
-  transitions_.resize(transitions_.size() + n_classes_, made_.empty() ? kDead : kUnknown);
   numbers_.emplace(hash, number);
   return number;
 }
@@ -304,8 +315,10 @@ void GrammarStates::add_promises(StateEntry& entry) {
   std::ranges::stable_sort(
       found, [](const Promise& a, const Promise& b) { return std::popcount(a.classes) > std::popcount(b.classes); });
   if (found.size() > kMaxPromises) found.resize(kMaxPromises);
-  entry.n_promises = uint32_t(found.size());
-  promises_.insert(promises_.end(), found.begin(), found.end());
+  Promise* const promises = promises_.add(found.size());
+  std::ranges::copy(found, promises);
+  entry.promises = promises;
+  entry.n_promises = uint8_t(found.size());
 }
 
 // Counts matter near their bounds only: where fewer bodies than a text can pass are missing to one of them.
@@ -358,9 +371,8 @@ int64_t GrammarStates::memory_bytes() const {
   constexpr size_t kFrameNode = sizeof(Frame) + 32, kStateNode = 48;
   return int64_t(frames_.capacity() * sizeof(Frame) + frame_numbers_.size() * kFrameNode +
                  frame_representatives_.capacity() * sizeof(uint32_t) + states_.capacity() * sizeof(StateEntry) +
-                 numbers_.size() * kStateNode + places_.capacity() * sizeof(Place) +
-                 promises_.capacity() * sizeof(Promise) + transitions_.capacity() * sizeof(State) +
-                 visited_.capacity() * sizeof(VisitSlot));
+                 numbers_.size() * kStateNode + visited_.capacity() * sizeof(VisitSlot)) +
+         places_.memory_bytes() + promises_.memory_bytes() + transitions_.memory_bytes();
 }
 
 }  // namespace paro::text
