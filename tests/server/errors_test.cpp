@@ -294,8 +294,8 @@ TEST_F(Errors, WholeAnswersAreChargedToTheBudget) {
   EXPECT_EQ(chat(R"("max_tokens":50)").status, 200u);
 }
 
-TEST(ServerOptions, PlanComesTo221MiBStacksACardATemplateAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}), (int64_t{221} << 20) + (512 << 10) + server::kMaxCardBytes +
+TEST(ServerOptions, PlanComesTo124MiBStacksACardATemplateAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{124} << 20) + (512 << 10) + server::kMaxCardBytes +
                                            server::kMaxTemplateBytes + server::kMetricsBytes);
 }
 
