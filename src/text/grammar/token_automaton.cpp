@@ -97,7 +97,7 @@ void TokenAutomaton::read_ahead() {
   };
   meet(states_->start());
   for (size_t i = 0; i < found.size() && i < kMaxPreparedStates; ++i) {
-    if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kKeptBytes / 2) return;
+    if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kKeptBytes / 4 * 3) return;
     const State state = found[i];
     if (!states_->promises(state).empty()) mask_of(state);
     states_->for_each_byte_class([&](uint8_t byte) { meet(states_->next(state, byte)); });
