@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/byte_size.h"
+#include "cli/number_range.h"
 #include "engine/options.h"
 #include "server/compiled_grammars.h"
 
@@ -29,13 +30,6 @@ int64_t size_bytes(std::string_view flag, const std::string& text) {
                 flag, text);
   }
   return parse_byte_size(flag, text, 0);
-}
-
-// What CLI::Range asks for, which lets nan pass.
-std::string out_of_day(const std::string& text) {
-  double time_s = 0;
-  const bool is_time = CLI::detail::lexical_cast(text, time_s) && time_s >= 0.001 && time_s <= 86400;
-  return is_time ? "" : fmt::format("'{}' is no number of seconds from 0.001 to 86400", text);
 }
 
 }  // namespace
@@ -63,7 +57,7 @@ void ServerLimits::add_to(CLI::App& app) {
   };
   const auto add_time = [&](const char* flag, double& value_s, const char* what) {
     app.add_option(flag, value_s, what)
-        ->check(CLI::Validator(out_of_day, "[0.001 - 86400]"))
+        ->check(number_range(0.001, 86400, "number of seconds"))
         ->capture_default_str()
         ->group(kGroup);
   };

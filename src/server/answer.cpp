@@ -36,6 +36,7 @@ class Answer {
         format_(format),
         sequences_(service.model.engine, service.metrics, connection.wakeup(), connection.memory_pool()) {
     state_.model_id = service.model.id;
+    state_.request_id = connection.request_id();
     state_.prompts = job_.prompts;
     state_.n_per_prompt = job_.options.n;
     for (const std::vector<int32_t>& prompt : job_.prompts) state_.n_prompt_tokens += prompt.size();

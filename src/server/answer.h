@@ -26,6 +26,7 @@ struct Service;
 // What a format may tell of an answer: its choices, as far as they have come.
 struct AnswerState {
   std::string_view model_id;
+  std::string_view request_id;
   std::span<const std::vector<int32_t>> prompts;  // token ids
   size_t n_prompt_tokens = 0;                     // of all prompts
   int n_per_prompt = 1;

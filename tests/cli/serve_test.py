@@ -57,6 +57,7 @@ def test_the_server_plans_as_the_plan_says() -> None:
 @pytest.mark.parametrize("flags", [
     ["--max-connections", "0"], ["--max-connections", "1000000"], ["--max-queue", "0"], ["--http-threads", "0"],
     ["--max-header", "1"], ["--max-header", "1GiB"], ["--max-body", "50%"], ["--max-body", "many"], ["--grammar-memory", "27MiB"],
+    ["--temp", "nan"], ["--top-p", "nan"],
     ["--max-body", "65MiB"], ["--max-request-memory", "1MiB"], ["--idle-timeout", "0"], ["--read-timeout", "-1"],
     ["--write-timeout", "inf"], ["--ping-interval", "nan"], ["--cors-origin", "chat.example.org"],
 ])
