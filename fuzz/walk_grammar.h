@@ -2,21 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
+#include "require.h"
 #include "text/grammar/grammar_matcher.h"
 
 namespace paro::text {
-
-inline void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Every byte is a token, some pairs are, and 511 stops.
 inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
@@ -36,7 +31,7 @@ inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
 inline std::string walk_grammar(const Grammar& grammar, std::string_view choices, bool& has_ended) {
   std::string text;
   has_ended = false;
-  try {
+  allow(ErrorKind::request, [&] {
     GrammarMatcher matcher(std::make_shared<TokenAutomaton>(grammar, fuzz_vocabulary()));
     for (const char choice : choices) {
       const std::span<const uint32_t> mask = matcher.allowed();
@@ -52,9 +47,7 @@ inline std::string walk_grammar(const Grammar& grammar, std::string_view choices
       matcher.accept(id);
     }
     has_ended = matcher.can_end();
-  } catch (const Error& error) {
-    require(error.kind() == ErrorKind::request);
-  }
+  });
   return text;
 }
 
