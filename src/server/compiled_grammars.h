@@ -26,9 +26,9 @@ class CompiledGrammars {
   // max_bytes: kLeastBytes and up, or 0: none is kept.
   CompiledGrammars(std::shared_ptr<const text::GrammarVocabulary> vocabulary, int64_t max_bytes);
 
-  // The grammar under this key, compiled and its first masks made if it is not there yet: on the caller's thread, one at
-  // a time. Throws what `compile` throws, ApiError 400 for a key beyond kMaxKeyBytes and a grammar that never fits, 503
-  // when those that hold answers leave too little.
+  // The grammar under this key, compiled and its first masks made if it is not there yet: on the caller's thread, one
+  // at a time. Throws what `compile` throws, ApiError 400 for a key beyond kMaxKeyBytes and a grammar that never fits,
+  // 503 when those that hold answers leave too little.
   std::shared_ptr<text::TokenAutomaton> get(const std::string& key, const std::function<text::Grammar()>& compile);
 
  private:
