@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "text/grammar/grammar_vocabulary.h"
 #include "text/grammar/token_classes.h"
 
 namespace paro::text {
@@ -32,6 +33,11 @@ GrammarStates::GrammarStates(const GrammarNetwork& network, int64_t max_bytes)
     : network_(network), n_classes_(network.class_byte.size()), max_bytes_(max_bytes) {
   frames_.push_back({});
   visited_.resize(256);
+  token_classes_.resize(n_classes_);
+  for (int byte = 0; byte < 256; ++byte) {
+    token_classes_[network.byte_class[size_t(byte)]] |=
+        byte < 0x80 ? TokenClasses::of_ascii(uint8_t(byte)) : TokenClasses::kNonAscii | TokenClasses::kBroken;
+  }
   begin();
   finish();  // nothing may follow: kDead
 }
@@ -110,16 +116,15 @@ class GrammarStates::CharacterStep {
   std::optional<State> found_;
 };
 
-std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise) {
-  constexpr uint32_t kManyChars = 256;
+std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise, uint32_t max_chars) {
   if ((promise.classes & TokenClasses::kBroken) != 0) return std::nullopt;
   CharacterStep step(*this, promise.classes);
   uint32_t dead = ~promise.classes;
-  for (uint32_t i = 0; i <= std::min(promise.n_chars, kManyChars); ++i) {
-    for (int byte = 0; byte < 256; ++byte) {
-      if (next(state, uint8_t(byte)) == kDead) continue;
-      dead &= byte < 0x80 ? ~TokenClasses::of_ascii(uint8_t(byte)) : ~(TokenClasses::kNonAscii | TokenClasses::kBroken);
+  for (uint32_t i = 0; i <= max_chars; ++i) {
+    for (size_t c = 0; c < n_classes_; ++c) {
+      if (next(state, network_.class_byte[c]) != kDead) dead &= ~token_classes_[c];
     }
+    if (i == max_chars) break;
     const std::optional<State> after = step.next(state);
     if (!after) return std::nullopt;
     if (*after == kDead) return i == promise.n_chars ? std::optional<uint32_t>(dead) : std::nullopt;
@@ -128,7 +133,8 @@ std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise
       return promise.n_chars == GrammarNetwork::kUnbounded ? std::optional<uint32_t>(dead) : std::nullopt;
     state = *after;
   }
-  return std::nullopt;
+  const bool is_whole = max_chars < GrammarVocabulary::kManyChars && promise.n_chars >= max_chars;
+  return is_whole ? std::optional<uint32_t>(dead) : std::nullopt;
 }
 
 GrammarStates::State GrammarStates::next_by_token(State state, int32_t id) {

@@ -45,10 +45,10 @@ class GrammarStates {
   bool must_end(State state) const { return can_end(state) && states_[state].n_places == 0; }
   std::span<const Promise> promises(State state) const { return {states_[state].promises, states_[state].n_promises}; }
 
-  // Of texts made of promised classes and the dead ones alone, the promised ones are all that may follow: behind any
-  // number of promised characters a dead one ends it, and more characters than promised do. nullopt where what may
-  // follow depends on which the characters are.
-  std::optional<uint32_t> dead_classes(State state, Promise promise);
+  // Of texts of up to max_chars (kManyChars of the vocabulary stands for more) made of promised classes and the dead
+  // ones alone, the promised ones are all that may follow: behind any number of promised characters a dead one ends it,
+  // and more characters than promised do. nullopt where what may follow depends on which the characters are.
+  std::optional<uint32_t> dead_classes(State state, Promise promise, uint32_t max_chars);
 
   // One byte of each class that the grammar tells apart.
   template <typename Visit>
@@ -135,6 +135,7 @@ class GrammarStates {
   BlockStore<Place> places_;
   BlockStore<Promise> promises_;
   BlockStore<State> transitions_;
+  std::vector<uint32_t> token_classes_;          // [n_classes] of the class's bytes
   std::vector<uint32_t> frame_representatives_;  // kUnknown, or as long as frames_ were when they were last asked for
   std::unordered_multimap<uint64_t, State> numbers_;
 

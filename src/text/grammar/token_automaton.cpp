@@ -17,6 +17,13 @@ namespace {
 constexpr int64_t kMaxStateBytes = TokenAutomaton::kStepBytes;
 
 constexpr size_t kMaxPreparedStates = 600, kMaxPreparedMasks = 32;
+constexpr int kManyNextBytes = 128;
+
+int n_next_bytes(GrammarStates& states, GrammarStates::State state) {
+  int n = 0;
+  for (int byte = 0; byte < 256; ++byte) n += states.next(state, uint8_t(byte)) != GrammarStates::kDead;
+  return n;
+}
 
 }  // namespace
 
@@ -99,7 +106,7 @@ void TokenAutomaton::read_ahead() {
   for (size_t i = 0; i < found.size() && i < kMaxPreparedStates; ++i) {
     if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kKeptBytes / 4 * 3) return;
     const State state = found[i];
-    if (!states_->promises(state).empty()) mask_of(state);
+    if (!states_->promises(state).empty() || n_next_bytes(*states_, state) >= kManyNextBytes) mask_of(state);
     states_->for_each_byte_class([&](uint8_t byte) { meet(states_->next(state, byte)); });
     std::vector<int32_t> ids;
     states_->for_each_token(state, [&](int32_t id) { ids.push_back(id); });
