@@ -2,9 +2,9 @@
 // must be a 400; what is right must fit the schema that the template's variables promise.
 #include <boost/json/parse.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "expect_400.h"
 #include "server/api_error.h"
 #include "server/chat_request.h"
 #include "server/completion_request.h"
@@ -17,20 +17,6 @@ using namespace paro;
 using namespace paro::server;
 
 constexpr int kVocabSize = 1000;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-template <typename Read>
-void expect_400(Read&& read) {
-  try {
-    read();
-  } catch (const ApiError& error) {
-    require(error.status == 400);
-    require(!json_text(error.body()).empty());
-  }
-}
 
 void check_options(const GenerationOptions& options) {
   require(options.n >= 1 && options.n <= 128);

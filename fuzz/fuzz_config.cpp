@@ -1,23 +1,17 @@
 // config.json: parsing, and every getter on every key at every depth. Only Error{config} may come out.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
 #include "checkpoint/config.h"
+#include "require.h"
 
 namespace {
 
-template <typename Body>
-void allow_config_error(Body&& body) {
-  try {
-    body();
-  } catch (const paro::Error& error) {
-    if (error.kind() != paro::ErrorKind::config) std::abort();
-  }
-}
+using paro::require;
+
+void allow_config_error(auto&& read) { paro::allow(paro::ErrorKind::config, read); }
 
 // The parser limits the depth of this recursion.
 void read_all(const paro::Config& config) {
@@ -46,8 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
   allow_config_error([&] { read_all(paro::Config::parse(text, "config.json")); });
   allow_config_error([&] {
     const auto config = paro::ModelConfig::parse(text, "config.json");
-    if (config.krot < 1 || config.krot > 16) std::abort();
-    if (config.group_size != 64 && config.group_size != 128) std::abort();
+    require(config.krot >= 1 && config.krot <= 16);
+    require(config.group_size == 64 || config.group_size == 128);
     read_all(config.text);
   });
   return 0;

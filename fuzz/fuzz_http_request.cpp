@@ -4,9 +4,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "require.h"
 #include "server/http_request.h"
 #include "server/routes.h"
 #include "text/utf8.h"
@@ -14,13 +14,10 @@
 namespace {
 
 using namespace paro::server;
+using paro::require;
 
 constexpr uint32_t kMaxHeaderBytes = 1024;
 constexpr uint64_t kMaxBodyBytes = 2048;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void read_header(const HttpHeader& header) {
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
@@ -38,6 +35,7 @@ void read_header(const HttpHeader& header) {
   }
   has_key(header, {"key"});
   expects_continue(header);
+  require(client_request_id(header).size() <= 64);
   accepts_gzip(header);
   has_entity_tag(header, "W/\"0\"");
 }

@@ -1,9 +1,9 @@
 // Bodies of Anthropic's /messages through checking, translating and preparing for the template. What is wrong must be
 // a 400 that Anthropic's clients can read; what is right must have become messages of the OpenAI schema.
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "require.h"
 #include "server/error_dialect.h"
 #include "server/json_text.h"
 #include "server/message_request.h"
@@ -15,10 +15,6 @@ using namespace paro;
 using namespace paro::server;
 
 constexpr int kVocabSize = 1000;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check(const MessageRequest& request) {
   const ChatRequest& chat = request.chat;
@@ -37,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* input, size_t size) {
   try {
     check(read_message_request(parse_body({reinterpret_cast<const char*>(input), size}), {}, kVocabSize));
   } catch (const ApiError& error) {
-    const ErrorAnswer answer = error_answer(error, Dialect::anthropic);
+    const ErrorAnswer answer = error_answer(error, Dialect::anthropic, "req_1");
     require(answer.status == 400);
     require(answer.body.at("error").at("type") == "invalid_request_error");
     require(!json_text(answer.body).empty());

@@ -2,17 +2,14 @@
 // Error{config} may come out.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-#include "base/error.h"
 #include "models/gemma4_config.h"
+#include "require.h"
 
 namespace {
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
+using paro::require;
 
 void check(const paro::Gemma4Config& config) {
   require(config.vocab_size > 0 && config.hidden_size > 0 && config.num_hidden_layers > 0);
@@ -28,11 +25,9 @@ void check(const paro::Gemma4Config& config) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
-  try {
+  paro::allow(paro::ErrorKind::config, [&] {
     check(paro::Gemma4Config::read(
         paro::ModelConfig::parse({reinterpret_cast<const char*>(bytes), n_bytes}, "config.json")));
-  } catch (const paro::Error& error) {
-    require(error.kind() == paro::ErrorKind::config);
-  }
+  });
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "expect_400.h"
 #include "server/api_error.h"
 #include "server/embedding_request.h"
 #include "server/json_fields.h"
@@ -16,10 +17,6 @@ namespace {
 
 using namespace paro;
 using namespace paro::server;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Tells what is served, and is asked for nothing else.
 class SilentEngine : public Engine {
@@ -57,16 +54,6 @@ const Service& service() {
   static const text::Tokenizer tokenizer = letters();
   static const Service instance(ServerOptions(), ServedModel{"model", engine, tokenizer, nullptr, "", "", "{}"});
   return instance;
-}
-
-template <typename Read>
-void expect_400(Read&& read) {
-  try {
-    read();
-  } catch (const ApiError& error) {
-    require(error.status == 400);
-    require(!json_text(error.body()).empty());
-  }
 }
 
 void check_prompts(const std::vector<std::vector<int32_t>>& prompts) {

@@ -2,27 +2,19 @@
 // of a file that leads out of a directory.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <string_view>
 
-#include "base/error.h"
 #include "hub/repository.h"
+#include "require.h"
 
 namespace {
 
-template <typename Body>
-void allow_io_error(Body&& body) {
-  try {
-    body();
-  } catch (const paro::Error& error) {
-    if (error.kind() != paro::ErrorKind::io) std::abort();
-  }
-}
+using paro::require;
 
 void check_stays_inside(const std::string& name) {
   const std::filesystem::path inside = ("/directory" / std::filesystem::path(name)).lexically_normal();
-  if (!inside.string().starts_with("/directory/") || name.find('\0') != name.npos) std::abort();
+  require(inside.string().starts_with("/directory/") && name.find('\0') == name.npos);
 }
 
 }  // namespace
@@ -30,14 +22,14 @@ void check_stays_inside(const std::string& name) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes), n_bytes);
   paro::hub::is_repository_name(text);
-  allow_io_error([&] {
+  paro::allow(paro::ErrorKind::io, [&] {
     const paro::hub::Repository repository = paro::hub::parse_repository(text, "hub");
     for (const paro::hub::RepositoryFile& file : repository.files) {
       check_stays_inside(file.name);
-      if (file.size_bytes < 0 || repository.find(file.name) == nullptr) std::abort();
+      require(file.size_bytes >= 0 && repository.find(file.name) != nullptr);
     }
   });
-  allow_io_error([&] {
+  paro::allow(paro::ErrorKind::io, [&] {
     for (const std::string& name : paro::hub::parse_weight_index(text, "index")) check_stays_inside(name);
   });
   return 0;

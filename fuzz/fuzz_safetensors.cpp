@@ -3,22 +3,14 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 #include <utility>
 
-#include "base/error.h"
 #include "checkpoint/safetensors.h"
-
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
+#include "require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
+  using paro::require;
   const std::string_view input(reinterpret_cast<const char*>(bytes), n_bytes);
   const size_t line_end = input.find('\n');
   const std::string_view line = input.substr(0, line_end);
@@ -29,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
   int64_t file_size_bytes = 0;
   if (__builtin_add_overflow(data_offset_bytes, n_data_bytes, &file_size_bytes)) return 0;
 
-  try {
+  paro::allow(paro::ErrorKind::checkpoint, [&] {
     int64_t n_covered_bytes = 0;
     for (const auto& [name, tensor] :
          paro::parse_safetensors_header(header, data_offset_bytes, file_size_bytes, "fuzz.safetensors")) {
@@ -41,8 +33,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t n_bytes) {
       n_covered_bytes += tensor.n_bytes;
     }
     require(n_covered_bytes == n_data_bytes);
-  } catch (const paro::Error& error) {
-    require(error.kind() == paro::ErrorKind::checkpoint);
-  }
+  });
   return 0;
 }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/error.h"
+#include "require.h"
 #include "text/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     paro::text::ChatTemplate::parse(input.substr(0, border)).render(context, options);
   } catch (const paro::Error& error) {
-    if (error.kind() == paro::ErrorKind::internal) __builtin_trap();
+    paro::require(error.kind() != paro::ErrorKind::internal);
   }
   return 0;
 }

@@ -1,21 +1,18 @@
 // A tokenizer.json up to the first zero byte, and after it a text: encoded, decoded at once and token by token.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/error.h"
+#include "require.h"
 #include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
 namespace {
 
-void require(bool condition) {
-  if (!condition) std::abort();
-}
+using paro::require;
 
 void check_decoding(const paro::text::Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   for (const bool skip_special_tokens : {false, true}) {

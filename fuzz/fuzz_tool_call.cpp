@@ -5,12 +5,12 @@
 #include <boost/json/parse.hpp>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "require.h"
 #include "text/chat_format.h"
 #include "text/gemma4_call.h"
 #include "text/gemma4_format.h"
@@ -20,13 +20,10 @@
 namespace {
 
 using namespace paro::text;
+using paro::require;
 using Kind = ChatDelta::Kind;
 
 constexpr int kFirstMarker = 0xF8;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // 128 letters of ASCII, 120 bytes of UTF-8 sequences, the markers.
 Tokenizer make_tokenizer(const std::vector<std::string_view>& markers) {

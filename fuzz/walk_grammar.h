@@ -2,21 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
+#include "require.h"
 #include "text/grammar/grammar_matcher.h"
 
 namespace paro::text {
-
-inline void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Every byte is a token, some pairs are, and 511 stops.
 inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
@@ -33,12 +28,11 @@ inline std::shared_ptr<const GrammarVocabulary> fuzz_vocabulary() {
 }
 
 // Steps that `choices` pick. Grammars that grow too large on the way throw.
-inline std::string walk_grammar(Grammar grammar, std::string_view choices, bool& has_ended) {
+inline std::string walk_grammar(const Grammar& grammar, std::string_view choices, bool& has_ended) {
   std::string text;
   has_ended = false;
-  try {
-    GrammarMatcher matcher(
-        std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(std::move(grammar)), fuzz_vocabulary()));
+  allow(ErrorKind::request, [&] {
+    GrammarMatcher matcher(std::make_shared<TokenAutomaton>(grammar, fuzz_vocabulary()));
     for (const char choice : choices) {
       const std::span<const uint32_t> mask = matcher.allowed();
       std::vector<int32_t> allowed;
@@ -53,9 +47,7 @@ inline std::string walk_grammar(Grammar grammar, std::string_view choices, bool&
       matcher.accept(id);
     }
     has_ended = matcher.can_end();
-  } catch (const Error& error) {
-    require(error.kind() == ErrorKind::request);
-  }
+  });
   return text;
 }
 

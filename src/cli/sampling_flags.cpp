@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/number_range.h"
+
 namespace paro::cli {
 namespace {
 
@@ -11,10 +13,10 @@ constexpr const char* kGroup = "Sampling (default: generation_config.json)";
 
 void SamplingFlags::add_server_to(CLI::App& app) {
   app.add_option("--temp", temperature, "Temperature; 0 takes the likeliest token")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(number_range(0, 100))
       ->group(kGroup);
   app.add_option("--top-p", top_p, "Keep the likeliest tokens of this much probability; 1 is off")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_range(0, 1))
       ->group(kGroup);
   app.add_option("--top-k", top_k, "Keep the K likeliest tokens; 0 is off")
       ->check(CLI::NonNegativeNumber)
@@ -25,16 +27,16 @@ void SamplingFlags::add_server_to(CLI::App& app) {
 void SamplingFlags::add_to(CLI::App& app) {
   add_server_to(app);
   app.add_option("--min-p", min_p, "Keep tokens of this part of the likeliest one's probability; 0 is off")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_range(0, 1))
       ->group(kGroup);
   app.add_option("--repetition-penalty", repetition_penalty, "Above 1 makes tokens seen less likely; 1 is off")
-      ->check(CLI::Range(0.01, 100.0))
+      ->check(number_range(0.01, 100))
       ->group(kGroup);
   app.add_option("--presence-penalty", presence_penalty, "Taken once from tokens generated")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(number_range(-100, 100))
       ->group(kGroup);
   app.add_option("--frequency-penalty", frequency_penalty, "Taken for each time a token was generated")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(number_range(-100, 100))
       ->group(kGroup);
 }
 

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "cli/byte_size.h"
+#include "cli/number_range.h"
 #include "engine/options.h"
+#include "server/compiled_grammars.h"
 
 namespace paro::cli {
 namespace {
@@ -30,23 +32,16 @@ int64_t size_bytes(std::string_view flag, const std::string& text) {
   return parse_byte_size(flag, text, 0);
 }
 
-// What CLI::Range asks for, which lets nan pass.
-std::string out_of_day(const std::string& text) {
-  double time_s = 0;
-  const bool is_time = CLI::detail::lexical_cast(text, time_s) && time_s >= 0.001 && time_s <= 86400;
-  return is_time ? "" : fmt::format("'{}' is no number of seconds from 0.001 to 86400", text);
-}
-
 }  // namespace
 
 ServerLimits::ServerLimits() : max_queue_(EngineOptions().max_queue) {
   const server::ServerOptions defaults;
   max_connections_ = defaults.max_connections;
   http_threads_ = defaults.n_threads;
-  max_grammars_ = defaults.max_grammars;
   max_header_ = in_kib_or_mib(defaults.max_header_bytes);
   max_body_ = in_kib_or_mib(defaults.max_body_bytes);
   max_request_memory_ = in_kib_or_mib(defaults.max_request_bytes);
+  grammar_memory_ = in_kib_or_mib(uint64_t(defaults.grammar_bytes));
   idle_timeout_s_ = seconds(defaults.idle_timeout);
   read_timeout_s_ = seconds(defaults.read_timeout);
   write_timeout_s_ = seconds(defaults.write_timeout);
@@ -62,22 +57,19 @@ void ServerLimits::add_to(CLI::App& app) {
   };
   const auto add_time = [&](const char* flag, double& value_s, const char* what) {
     app.add_option(flag, value_s, what)
-        ->check(CLI::Validator(out_of_day, "[0.001 - 86400]"))
+        ->check(number_range(0.001, 86400, "number of seconds"))
         ->capture_default_str()
         ->group(kGroup);
   };
   add_count("--max-connections", max_connections_, 65536, "Clients that are connected at once; more are told 503");
   add_count("--max-queue", max_queue_, 65536, "Sequences that wait for their turn; more are told 503");
   add_count("--http-threads", http_threads_, 256, "Threads that read requests and write answers");
-  app.add_option("--max-grammars", max_grammars_,
-                 "Grammars and schemas that answers are held to at once; more are told 503, and 0 keeps none")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str()
-      ->group(kGroup);
   add_size("--max-header", max_header_, "Most bytes of a request's header");
   add_size("--max-body", max_body_, "Most bytes of a request's body");
   add_size("--max-request-memory", max_request_memory_,
            "Most memory of requests that are being read, and of whole answers");
+  add_size("--grammar-memory", grammar_memory_,
+           "Memory of grammars and schemas that answers are held to; more are told 503, and 0 keeps none");
   add_time("--idle-timeout", idle_timeout_s_, "Seconds after which a connection without request is closed");
   add_time("--read-timeout", read_timeout_s_, "Seconds within which a request has to arrive");
   add_time("--write-timeout", write_timeout_s_, "Seconds that a client may take to read what was written");
@@ -87,7 +79,6 @@ void ServerLimits::add_to(CLI::App& app) {
 void ServerLimits::apply_to(server::ServerOptions& server) const {
   server.max_connections = max_connections_;
   server.n_threads = http_threads_;
-  server.max_grammars = max_grammars_;
   const int64_t header_bytes = size_bytes("--max-header", max_header_);
   if (header_bytes < kLeastHeaderBytes || header_bytes > kMostHeaderBytes) {
     throw Error(ErrorKind::usage, "--max-header is {}, expected {} to {}", max_header_,
@@ -99,6 +90,11 @@ void ServerLimits::apply_to(server::ServerOptions& server) const {
   if (server.max_body_bytes > server.max_request_bytes) {
     throw Error(ErrorKind::usage, "--max-body is {}, more than the {} of --max-request-memory; give more of that",
                 max_body_, max_request_memory_);
+  }
+  server.grammar_bytes = grammar_memory_ == "0" ? 0 : size_bytes("--grammar-memory", grammar_memory_);
+  if (server.grammar_bytes != 0 && server.grammar_bytes < server::CompiledGrammars::kLeastBytes) {
+    throw Error(ErrorKind::usage, "--grammar-memory is {}, expected {} or more, or 0 for none", grammar_memory_,
+                in_kib_or_mib(uint64_t(server::CompiledGrammars::kLeastBytes)));
   }
   server.idle_timeout = milliseconds(idle_timeout_s_);
   server.read_timeout = milliseconds(read_timeout_s_);

@@ -17,8 +17,8 @@ class ServerLimits {
   int max_queue() const { return max_queue_; }         // the engine's, so that it is none of the server's options
 
  private:
-  int max_connections_, max_queue_, http_threads_, max_grammars_;
-  std::string max_header_, max_body_, max_request_memory_;
+  int max_connections_, max_queue_, http_threads_;
+  std::string max_header_, max_body_, max_request_memory_, grammar_memory_;
   double idle_timeout_s_, read_timeout_s_, write_timeout_s_, ping_interval_s_;
 };
 

@@ -36,18 +36,27 @@ class Answer {
         format_(format),
         sequences_(service.model.engine, service.metrics, connection.wakeup(), connection.memory_pool()) {
     state_.model_id = service.model.id;
-    state_.prompts = job_.prompts;
+    state_.request_id = connection.request_id();
     state_.n_per_prompt = job_.options.n;
     for (const std::vector<int32_t>& prompt : job_.prompts) state_.n_prompt_tokens += prompt.size();
+    if (!format_.keeps_prompts()) return;
+    state_.prompts = job_.prompts;
+    kept_bytes_ = state_.n_prompt_tokens * sizeof(int32_t);
+    connection_.hold_answer(kept_bytes_);
   }
 
   void submit() {
     const GenerationOptions& options = job_.options;
-    for (const std::vector<int32_t>& prompt : job_.prompts) {
+    for (std::vector<int32_t>& prompt : job_.prompts) {
       const int max_tokens = max_tokens_for(prompt);
+      const auto n_tokens = static_cast<int>(prompt.size());
       for (int i = 0; i < options.n; ++i) {
         GenerationRequest request;
-        request.prompt = prompt;
+        if (i + 1 == options.n && !format_.keeps_prompts()) {
+          request.prompt = std::move(prompt);
+        } else {
+          request.prompt = prompt;
+        }
         request.max_tokens = max_tokens;
         request.sampling = options.sampling;
         request.cache_prompt = options.cache_prompt;
@@ -57,7 +66,7 @@ class Answer {
         sequences_.submit(std::move(request), options.stream && (options.return_progress || options.timings_per_token));
         state_.choices.emplace_back(format_.make_parser(), options.stop,
                                     options.sampling.n_logprobs >= 0 || format_.keeps_tokens());
-        state_.paces.emplace_back(static_cast<int>(prompt.size()));
+        state_.paces.emplace_back(n_tokens);
       }
     }
   }
@@ -90,7 +99,7 @@ class Answer {
         n_bytes += answer_bytes(piece);
         pieces[event.sequence].append(std::move(piece));
       }
-      connection_.hold_answer(n_bytes);
+      connection_.hold_answer(kept_bytes_ + n_bytes);
     }
     co_await connection_.respond(200, format_.whole(state_, pieces));
   }
@@ -167,7 +176,8 @@ class Answer {
 
   Connection& connection_;
   const Service& service_;
-  const AnswerJob job_;
+  AnswerJob job_;  // whose prompts become the engine's, unless the format keeps them
+  uint64_t kept_bytes_ = 0;
   AnswerFormat& format_;
   Sequences sequences_;
   AnswerState state_;

@@ -26,7 +26,8 @@ struct Service;
 // What a format may tell of an answer: its choices, as far as they have come.
 struct AnswerState {
   std::string_view model_id;
-  std::span<const std::vector<int32_t>> prompts;  // token ids
+  std::string_view request_id;
+  std::span<const std::vector<int32_t>> prompts;  // token ids; none where the format keeps none
   size_t n_prompt_tokens = 0;                     // of all prompts
   int n_per_prompt = 1;
   std::vector<Choice> choices;
@@ -42,6 +43,7 @@ class AnswerFormat {
 
   virtual std::unique_ptr<text::ChatParser> make_parser() const = 0;
   virtual bool keeps_tokens() const { return false; }  // pieces have their tokens, asked for logprobs or not
+  virtual bool keeps_prompts() const { return false; }
 
   // Frames of a stream, each a server-sent event with its empty line; none where nothing is to be told.
   virtual std::string opening(const AnswerState& answer) = 0;

@@ -9,23 +9,19 @@ namespace json = boost::json;
 
 namespace {
 
-// Of the assistant, with thoughts at most.
-bool is_empty_turn(const json::object& message) {
-  return message.at("role") == "assistant" && message.at("content") == "" && !message.contains("tool_calls");
+void append_text(json::string& text, std::string_view more) {
+  if (!text.empty() && !more.empty()) text += '\n';
+  text += more;
 }
 
 }  // namespace
 
 void ChatMessageWriter::add(std::string_view role, std::string_view content) {
-  if (role == "system" && messages_.size() == 1 && messages_[0].at("role") == "system") {
-    json::string& text = messages_[0].get_object()["content"].get_string();
-    text += '\n';
-    text += content;
-    return;
-  }
-  if (role == "assistant" && !messages_.empty() && is_empty_turn(messages_.back().get_object())) {
-    messages_.back().get_object()["content"] = content;
-    return;
+  if (json::object* last = messages_.empty() ? nullptr : &messages_.back().get_object()) {
+    const bool joins_head = role == "system" && messages_.size() == 1;
+    const bool joins_turn = role == "assistant" && !last->contains("tool_calls");
+    if ((joins_head || joins_turn) && last->at("role").get_string() == role)
+      return append_text(last->at("content").get_string(), content);
   }
   json::object message(messages_.storage());
   message["role"] = role;
@@ -54,8 +50,7 @@ void ChatMessageWriter::add_result(std::string_view call_id, std::string_view co
 void ChatMessageWriter::add_reasoning(std::string_view text) {
   json::value& reasoning = assistant()["reasoning_content"];
   if (!reasoning.is_string()) reasoning.emplace_string();
-  if (!reasoning.get_string().empty()) reasoning.get_string() += '\n';
-  reasoning.get_string() += text;
+  append_text(reasoning.get_string(), text);
 }
 
 json::object& ChatMessageWriter::assistant() {

@@ -14,7 +14,8 @@ class ChatMessageWriter {
  public:
   explicit ChatMessageWriter(const boost::json::storage_ptr& memory) : messages_(memory) {}
 
-  // Templates know one system message, so those at the head become one. What the assistant says joins its thoughts.
+  // Templates know one system message, so those at the head become one. What the assistant says joins its thoughts and
+  // what it said before: messages of its in a row are one turn, up to its calls.
   void add(std::string_view role, std::string_view content);
 
   // `arguments`: an object, or the text of one.

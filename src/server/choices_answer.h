@@ -17,6 +17,7 @@ class ChoicesAnswer : public AnswerFormat {
 
   ChoicesAnswer(const Names& names, const GenerationOptions& options, const text::Tokenizer& tokenizer);
 
+  bool keeps_prompts() const override { return verbose_; }
   std::string opening(const AnswerState& answer) override;
   std::string progress(const AnswerState& answer, size_t index) override;
   std::string piece(const AnswerState& answer, size_t index, const ChoicePiece& piece) override;

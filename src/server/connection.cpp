@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "server/cors.h"
+#include "server/identifiers.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
 #include "server/metrics.h"
@@ -45,18 +46,6 @@ bool is_json_failure(const boost::system::system_error& error) {
 std::string_view methods_at(const HttpRequest& request) {
   const Route* route = route_at(route_path(std::string_view(request.target())));
   return route != nullptr ? allowed_methods(*route) : "GET, HEAD, POST, OPTIONS";
-}
-
-template <typename Body>
-void set_common_fields(http::response<Body>& response, bool keeps_alive, const HttpRequest& request,
-                       const ServerOptions& options) {
-  response.set(http::field::server, "paro");
-  set_cors_fields(response, request, options.cors_origins, methods_at(request));
-  response.keep_alive(keeps_alive);
-  if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
-  if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
-    response.set(http::field::retry_after, "1");
-  if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
 }
 
 }  // namespace
@@ -85,6 +74,7 @@ asio::awaitable<void> Connection::run() {
 
 asio::awaitable<void> Connection::refuse() {
   try {
+    name_request();
     const ApiError error(Error(ErrorKind::unavailable, "server: all {} connections are taken; try again",
                                service_.options.max_connections));
     co_await report(error);
@@ -153,10 +143,12 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
   deadline.reset();
   if (!refusal) {
     request_ = parser.release();
+    name_request();
     co_return Reading::complete;
   }
 
-  request_.base() = parser.get().base();        // as far as it was read
+  request_.base() = parser.get().base();  // as far as it was read
+  name_request();
   if (!parser.is_done()) keeps_alive_ = false;  // a body that was not read stands in the way of the next request
   co_await report(*refusal);
   co_return Reading::refused;
@@ -230,11 +222,32 @@ asio::awaitable<void> Connection::report(const ApiError& error) {
   if (answered_) {  // a half-sent answer cannot be mended
     keeps_alive_ = false;
   } else {
-    const Route* route = route_at(route_path(std::string_view(request_.target())));
-    const bool is_anthropic = names_anthropic_version(request_) || (route && route->dialect == Dialect::anthropic);
-    ErrorAnswer answer = error_answer(error, is_anthropic ? Dialect::anthropic : Dialect::openai);
+    ErrorAnswer answer = error_answer(error, dialect(), request_id_);
     co_await respond(answer.status, std::move(answer.body));
   }
+}
+
+Dialect Connection::dialect() const {
+  if (names_anthropic_version(request_)) return Dialect::anthropic;
+  const Route* route = route_at(route_path(std::string_view(request_.target())));
+  return route ? route->dialect : Dialect::openai;
+}
+
+void Connection::name_request() {
+  request_id_ = client_request_id(request_);
+  if (request_id_.empty()) request_id_ = random_id("req_");
+}
+
+template <typename Body>
+void Connection::set_common_fields(http::response<Body>& response) const {
+  response.set(http::field::server, "paro");
+  response.set(dialect() == Dialect::anthropic ? "Request-Id" : "X-Request-Id", request_id_);
+  set_cors_fields(response, request_, service_.options.cors_origins, methods_at(request_));
+  response.keep_alive(keeps_alive_);
+  if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
+  if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
+    response.set(http::field::retry_after, "1");
+  if (response.result() == http::status::unauthorized) response.set(http::field::www_authenticate, "Bearer");
 }
 
 // Ends when the client has left. What it sends ahead is kept for the next request.
@@ -286,7 +299,7 @@ asio::awaitable<void> Connection::respond_static(unsigned status, std::string_vi
 template <typename Body>
 asio::awaitable<void> Connection::send_whole(http::response<Body> response) {
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_, service_.options);
+  set_common_fields(response);
   release_body();
   count_answer(response.result_int());
   answered_ = true;
@@ -302,7 +315,7 @@ asio::awaitable<void> Connection::send_whole(http::response<Body> response) {
 asio::awaitable<void> Connection::respond_empty(unsigned status) {
   http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
   if (draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_, service_.options);
+  set_common_fields(response);
   count_answer(status);
   answered_ = true;
   const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
@@ -317,7 +330,7 @@ asio::awaitable<void> Connection::begin_events() {
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
   const bool chunked = request_.version() >= 11;
   if (!chunked || draining_) keeps_alive_ = false;
-  set_common_fields(response, keeps_alive_, request_, service_.options);
+  set_common_fields(response);
   if (chunked) response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   release_body();
@@ -390,7 +403,7 @@ void Connection::count_answer(unsigned status) const {
 }
 
 void Connection::log_failure(const ApiError& error) const {
-  if (error.status >= 500) log::warn("{}: {}", std::string_view(request_.target()), error.message);
+  if (error.status >= 500) log::warn("{} ({}): {}", std::string_view(request_.target()), request_id_, error.message);
 }
 
 void Connection::release_body() {

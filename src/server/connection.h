@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/error_dialect.h"
 #include "server/http_request.h"
 #include "server/request_memory.h"
 #include "server/service.h"
@@ -46,6 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
 
   // For handlers, on the strand.
   const HttpRequest& request() const { return request_; }
+  const std::string& request_id() const { return request_id_; }  // the client's, or else a new one
   boost::json::object take_json();     // the body, whose text is gone then; made of memory that lives as long as this
   void hold_answer(uint64_t n_bytes);  // that a whole answer comes to by now, in all; throws as RequestMemory
   MemoryPool& memory_pool() const { return memory_.pool(); }
@@ -75,6 +77,10 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> report(const ApiError& error);
   boost::asio::awaitable<void> hang_up();
   void check_header(const HttpHeader& header) const;
+  void name_request();
+  Dialect dialect() const;
+  template <typename Body>
+  void set_common_fields(boost::beast::http::response<Body>& response) const;
   void count_answer(unsigned status) const;
   template <typename Body>
   boost::asio::awaitable<void> send_whole(boost::beast::http::response<Body> response);
@@ -89,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   RequestMemory memory_;
 
   HttpRequest request_;
+  std::string request_id_;
   bool keeps_alive_ = false;  // after this answer
   bool answered_ = false;     // a header was sent
   bool streaming_ = false;

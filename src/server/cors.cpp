@@ -78,7 +78,7 @@ void set_cors_fields(http::fields& answer, const HttpHeader& request, const std:
   if (!any && !origins.empty()) answer.set(http::field::vary, "Origin");  // caches keep an answer for each
   if (!allowed) return;
   answer.set(http::field::access_control_allow_origin, any ? beast::string_view("*") : origin);
-  answer.set(http::field::access_control_expose_headers, "Retry-After");
+  answer.set(http::field::access_control_expose_headers, "Retry-After, X-Request-Id, Request-Id");
   if (request.method() != http::verb::options) return;
   answer.set(http::field::access_control_allow_methods, beast::string_view(methods.data(), methods.size()));
   const auto headers = request[http::field::access_control_request_headers];

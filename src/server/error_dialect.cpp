@@ -4,8 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "server/identifiers.h"
-
 namespace paro::server {
 namespace {
 
@@ -39,7 +37,7 @@ std::string anthropic_message(const ApiError& error) {
                      n_prompt_tokens->as_int64(), n_ctx->as_int64());
 }
 
-ErrorAnswer anthropic_answer(const ApiError& error) {
+ErrorAnswer anthropic_answer(const ApiError& error, std::string_view request_id) {
   json::object description;
   description["type"] = anthropic_type(error.status);
   description["message"] = anthropic_message(error);
@@ -47,14 +45,14 @@ ErrorAnswer anthropic_answer(const ApiError& error) {
   answer.status = error.status == 503 ? kOverloadedStatus : error.status;
   answer.body["type"] = "error";
   answer.body["error"] = std::move(description);
-  answer.body["request_id"] = random_id("req_");
+  answer.body["request_id"] = request_id;
   return answer;
 }
 
 }  // namespace
 
-ErrorAnswer error_answer(const ApiError& error, Dialect dialect) {
-  return dialect == Dialect::anthropic ? anthropic_answer(error) : ErrorAnswer{error.status, error.body()};
+ErrorAnswer error_answer(const ApiError& error, Dialect dialect, std::string_view request_id) {
+  return dialect == Dialect::anthropic ? anthropic_answer(error, request_id) : ErrorAnswer{error.status, error.body()};
 }
 
 }  // namespace paro::server

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <string_view>
 
 #include "server/api_error.h"
 
@@ -17,6 +18,7 @@ struct ErrorAnswer {
   boost::json::object body;
 };
 
-ErrorAnswer error_answer(const ApiError& error, Dialect dialect);
+// `request_id` as the answer's header has it.
+ErrorAnswer error_answer(const ApiError& error, Dialect dialect, std::string_view request_id);
 
 }  // namespace paro::server

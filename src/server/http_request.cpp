@@ -109,6 +109,13 @@ bool has_key(const HttpHeader& header, const std::vector<std::string>& keys) {
   return known;
 }
 
+std::string_view client_request_id(const HttpHeader& header) {
+  constexpr size_t kMaxBytes = 64;
+  constexpr std::string_view kAllowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_.:";
+  const std::string_view id = view(header["X-Request-Id"]);
+  return id.size() <= kMaxBytes && id.find_first_not_of(kAllowed) == id.npos ? id : std::string_view();
+}
+
 bool names_anthropic_version(const HttpHeader& header) { return header.count("anthropic-version") > 0; }
 
 bool expects_continue(const HttpHeader& header) {

@@ -35,6 +35,9 @@ void check_content_type(const HttpHeader& header);
 // Whether Authorization: Bearer or X-Api-Key has one of the keys. Takes the same time for every key of one length.
 bool has_key(const HttpHeader& header, const std::vector<std::string>& keys);
 
+// The name that the client gave its request, X-Request-Id: up to 64 letters, digits and -_.:, else empty.
+std::string_view client_request_id(const HttpHeader& header);
+
 // Of the API that the client's headers speak.
 bool names_anthropic_version(const HttpHeader& header);
 

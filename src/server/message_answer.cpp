@@ -118,8 +118,8 @@ std::string MessageAnswer::closing(const AnswerState& answer, size_t index, cons
 
 std::string MessageAnswer::ending(const AnswerState&) { return event_frame("message_stop", event_of("message_stop")); }
 
-std::string MessageAnswer::failure(const AnswerState&, const ApiError& error) {
-  return event_frame("error", error_answer(error, Dialect::anthropic).body);
+std::string MessageAnswer::failure(const AnswerState& answer, const ApiError& error) {
+  return event_frame("error", error_answer(error, Dialect::anthropic, answer.request_id).body);
 }
 
 json::value MessageAnswer::whole(const AnswerState& answer, const std::vector<ChoicePiece>& pieces) {

@@ -17,6 +17,7 @@ class NativeAnswer : public AnswerFormat {
 
   std::unique_ptr<text::ChatParser> make_parser() const override { return text::make_plain_parser(tokenizer_); }
   bool keeps_tokens() const override { return true; }
+  bool keeps_prompts() const override { return true; }
 
   std::string opening(const AnswerState&) override { return {}; }
   std::string progress(const AnswerState& answer, size_t index) override;

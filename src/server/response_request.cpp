@@ -15,8 +15,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array<std::string_view, 3> kContent{"input_text", "output_text", "text"};
-constexpr std::array<std::string_view, 1> kReasoning{"reasoning_text"};
-constexpr std::array<std::string_view, 1> kSummary{"summary_text"};
+constexpr std::array<std::string_view, 2> kThoughts{"reasoning_text", "summary_text"};
 
 // Fields of the chat request that a client knows by another name.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kNames{{
@@ -49,8 +48,8 @@ void add_message(const JsonBlock& item, ChatMessageWriter& messages) {
 
 // The thoughts themselves where they are told, else their summary.
 void add_reasoning(const JsonBlock& item, ChatMessageWriter& messages) {
-  std::string text = read_text(item.fields, "content", kReasoning);
-  if (text.empty()) text = read_text(item.fields, "summary", kSummary);
+  std::string text = read_text(item.fields, "content", kThoughts);
+  if (text.empty()) text = read_text(item.fields, "summary", kThoughts);
   if (!text.empty()) messages.add_reasoning(text);
 }
 

@@ -21,7 +21,7 @@ int64_t planned_bytes(const ServerOptions& options) {
   constexpr int64_t kThreadBytes = 256 << 10;  // of a stack
   constexpr int64_t kTlsBytes = 128 << 10;     // of one connection, measured
   return static_cast<int64_t>(options.max_request_bytes) + kMaxCardBytes + kMaxTemplateBytes + kMetricsBytes +
-         CompiledGrammars::planned_bytes(options.max_grammars) + options.n_threads * kThreadBytes +
+         options.grammar_bytes + options.n_threads * kThreadBytes +
          options.max_connections * (int64_t{options.max_header_bytes} + kWrittenBytes + kMaxToolsBytes +
                                     int64_t{Mailbox::kFreeBytes} + (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
@@ -36,7 +36,7 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
       grammars(std::make_unique<CompiledGrammars>(
           text::answer_vocabulary(model.tokenizer, format, model.engine.info().stop_tokens,
                                   model.engine.info().vocab_size),
-          options.max_grammars)),
+          options.grammar_bytes)),
       metrics(std::make_shared<Metrics>()) {
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;

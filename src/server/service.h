@@ -40,10 +40,10 @@ struct ServerOptions {
 
   int n_threads = 2;  // for HTTP; inference has its own
   int max_connections = 128;
-  int max_grammars = 4;  // that answers are held to at one time; 0: none
   uint32_t max_header_bytes = 64 << 10;
   uint64_t max_body_bytes = 32 << 20;
   uint64_t max_request_bytes = 64 << 20;  // of all requests that are being read: larger bodies and JSON trees
+  int64_t grammar_bytes = 32 << 20;       // of grammars that answers are held to; 0: none
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds read_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds write_timeout = std::chrono::seconds(30);

@@ -34,18 +34,18 @@ json::object timings_of(const Work& work) {
 }  // namespace
 
 json::object usage_of(const std::vector<Choice>& choices, size_t n_prompt_tokens, int n) {
-  int64_t n_completion_tokens = 0, n_cached_tokens = 0;
+  int64_t n_completion_tokens = 0, n_reasoning_tokens = 0, n_cached_tokens = 0;
   for (size_t i = 0; i < choices.size(); ++i) {
     n_completion_tokens += choices[i].n_tokens();
+    n_reasoning_tokens += choices[i].n_reasoning_tokens();
     if (i % static_cast<size_t>(n) == 0) n_cached_tokens += choices[i].end().n_cached_tokens;
   }
   json::object usage;
   usage["prompt_tokens"] = n_prompt_tokens;
   usage["completion_tokens"] = n_completion_tokens;
   usage["total_tokens"] = static_cast<int64_t>(n_prompt_tokens) + n_completion_tokens;
-  json::object details;
-  details["cached_tokens"] = n_cached_tokens;
-  usage["prompt_tokens_details"] = std::move(details);
+  usage["prompt_tokens_details"] = {{"cached_tokens", n_cached_tokens}};
+  usage["completion_tokens_details"] = {{"reasoning_tokens", n_reasoning_tokens}};
   return usage;
 }
 

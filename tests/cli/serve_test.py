@@ -41,7 +41,7 @@ def test_the_plan_counts_what_the_limits_allow() -> None:
     assert server_bytes("--max-connections", 256) == usual + 128 * (224 << 10)
     assert server_bytes("--max-header", "128KiB") == usual + 128 * (64 << 10)
     assert server_bytes("--http-threads", 4) > usual
-    assert usual - server_bytes("--max-grammars", 0) >= 4 * (32 << 20)
+    assert server_bytes("--grammar-memory", 0) == usual - (32 << 20)
     queues = [json.loads(paro("plan", DEMO, "--json", "--max-queue", n).stdout)["plan_bytes"] for n in (1, 1001)]
     assert queues[1] - queues[0] >= 1000 * 4 * 4096
 
@@ -56,7 +56,8 @@ def test_the_server_plans_as_the_plan_says() -> None:
 
 @pytest.mark.parametrize("flags", [
     ["--max-connections", "0"], ["--max-connections", "1000000"], ["--max-queue", "0"], ["--http-threads", "0"],
-    ["--max-header", "1"], ["--max-header", "1GiB"], ["--max-body", "50%"], ["--max-body", "many"],
+    ["--max-header", "1"], ["--max-header", "1GiB"], ["--max-body", "50%"], ["--max-body", "many"], ["--grammar-memory", "27MiB"],
+    ["--temp", "nan"], ["--top-p", "nan"],
     ["--max-body", "65MiB"], ["--max-request-memory", "1MiB"], ["--idle-timeout", "0"], ["--read-timeout", "-1"],
     ["--write-timeout", "inf"], ["--ping-interval", "nan"], ["--cors-origin", "chat.example.org"],
 ])

@@ -130,10 +130,13 @@ TEST_F(ChatCompletions, TimingsAreOnTheLastChunkOnly) {
 TEST_F(ChatCompletions, ThoughtsComeAsReasoningBeforeTheContent) {
   answer_with("<|channel>thought\nThis is simple.\n<channel|>It is 4.");
   start();
-  const json::value message =
-      chat(R"("chat_template_kwargs":{"enable_thinking":true})").json().at("choices").at(0).at("message");
+  const json::value body = chat(R"("chat_template_kwargs":{"enable_thinking":true})").json();
+  const json::value& message = body.at("choices").at(0).at("message");
   EXPECT_EQ(message.at("reasoning_content"), "This is simple.");
   EXPECT_EQ(message.at("content"), "It is 4.");
+  const int64_t n_thought = body.at("usage").at("completion_tokens_details").at("reasoning_tokens").as_int64();
+  EXPECT_GE(n_thought, int64_t(tokens_of("This is simple.").size()));
+  EXPECT_LE(n_thought, body.at("usage").at("completion_tokens").as_int64() - int64_t(tokens_of("It is 4.").size()));
 
   const auto chunks = chat(R"("stream":true)").chunks();
   EXPECT_EQ(joined(chunks, "reasoning_content"), "This is simple.");

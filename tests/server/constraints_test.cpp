@@ -22,7 +22,7 @@ class Constraints : public ServerTest {
   Constraints() {
     engine.model_info.stop_tokens = {*demo_tokenizer().token_id("<turn|>")};
     answer_with("x");
-    options.max_grammars = 100;  // the engine keeps what it was asked for
+    options.grammar_bytes = 400 << 20;  // the engine keeps what it was asked for
   }
 
   // Asks, and gives what the engine was told to hold the answer to.
@@ -236,8 +236,8 @@ TEST_F(Constraints, ToolsThatMakeNoGrammarLeaveCallsFreeUnlessOneIsAskedFor) {
   EXPECT_EQ(chat(tool(R"("strict":true,)")).status, 400u);
 }
 
-TEST_F(Constraints, WithoutPlacesForGrammarsCallsAreFreeAndSchemasRefused) {
-  options.max_grammars = 0;
+TEST_F(Constraints, WithoutMemoryForGrammarsCallsAreFreeAndSchemasRefused) {
+  options.grammar_bytes = 0;
   start();
   EXPECT_EQ(held_by(kTools), nullptr);
   EXPECT_EQ(chat(with_tools(R"("tool_choice":"required")")).status, 400u);
@@ -247,7 +247,7 @@ TEST_F(Constraints, WithoutPlacesForGrammarsCallsAreFreeAndSchemasRefused) {
 TEST(CompiledGrammars, AreSharedByKeyAndGoWhenNobodyHoldsThem) {
   std::vector<text::GrammarVocabulary::Token> tokens{{"a"}, {"b"}, {"", true}};
   server::CompiledGrammars grammars(std::make_shared<const text::GrammarVocabulary>(tokens, std::vector<int32_t>{2}),
-                                    2);
+                                    server::CompiledGrammars::kWorkBytes + (5 << 20));
   int n_compiled = 0;
   const auto get = [&](const std::string& key) {
     return grammars.get(key, [&] {
@@ -260,19 +260,20 @@ TEST(CompiledGrammars, AreSharedByKeyAndGoWhenNobodyHoldsThem) {
   EXPECT_EQ(n_compiled, 2);
   try {
     get("c");
-    ADD_FAILURE() << "no place was free";
+    ADD_FAILURE() << "there was room for a third";
   } catch (const server::ApiError& error) {
     EXPECT_EQ(error.status, 503u);
+    EXPECT_NE(error.message.find("4.0 of 5.0 MiB"), std::string::npos) << error.message;
   }
   b.reset();
   EXPECT_NE(get("c"), nullptr);
   EXPECT_EQ(get("a"), a);
-  EXPECT_EQ(n_compiled, 3);
+  EXPECT_EQ(n_compiled, 4) << "what c takes is known when it is compiled";
   EXPECT_NE(get("b"), nullptr);
-  EXPECT_EQ(n_compiled, 4);
+  EXPECT_EQ(n_compiled, 5);
   a.reset();
   EXPECT_THROW(grammars.get("d", []() -> text::Grammar { throw Error(ErrorKind::request, "broken"); }), Error);
-  EXPECT_NE(get("d"), nullptr) << "a place that failed is free";
+  EXPECT_NE(get("d"), nullptr) << "what failed takes no room";
   EXPECT_THROW(get(std::string(1 << 20, 'x')), server::ApiError);
 }
 

@@ -294,8 +294,8 @@ TEST_F(Errors, WholeAnswersAreChargedToTheBudget) {
   EXPECT_EQ(chat(R"("max_tokens":50)").status, 200u);
 }
 
-TEST(ServerOptions, PlanComesTo221MiBStacksACardATemplateAndMetrics) {
-  EXPECT_EQ(server::planned_bytes({}), (int64_t{221} << 20) + (512 << 10) + server::kMaxCardBytes +
+TEST(ServerOptions, PlanComesTo124MiBStacksACardATemplateAndMetrics) {
+  EXPECT_EQ(server::planned_bytes({}), (int64_t{124} << 20) + (512 << 10) + server::kMaxCardBytes +
                                            server::kMaxTemplateBytes + server::kMetricsBytes);
 }
 
@@ -313,6 +313,33 @@ TEST_F(Errors, WhatATemplateCannotReadIs400) {
     {"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f"}}]},
     {"role":"user","content":"b"}]})");
   EXPECT_EQ(bare.status, 200u) << bare.body;
+}
+
+TEST_F(Errors, EveryAnswerNamesItsRequest) {
+  options.api_keys = {"secret"};
+  start();
+  HttpClient client(port());
+  const auto id_of = [](const HttpAnswer& answer, std::string_view field = "X-Request-Id") {
+    return std::string(answer.fields[boost::beast::string_view(field.data(), field.size())]);
+  };
+  const std::string first = id_of(client.get("/health")), second = id_of(client.get("/health"));
+  EXPECT_TRUE(first.starts_with("req_")) << first;
+  EXPECT_TRUE(second.starts_with("req_")) << second;
+  EXPECT_NE(first, second);
+  EXPECT_EQ(id_of(HttpClient(port()).post("/v1/nowhere", "{}", {{"X-Request-Id", "my-own:1.2_3"}})), "my-own:1.2_3");
+  for (const std::string& odd : {std::string(65, 'a'), std::string("a b"), std::string("a\"b")}) {
+    EXPECT_TRUE(id_of(client.get("/health", {{"X-Request-Id", odd}})).starts_with("req_")) << odd;
+  }
+  const Headers key{{"Authorization", "Bearer secret"}, {"X-Request-Id", "mine"}};
+  EXPECT_EQ(id_of(client.post("/v1/chat/completions", chat_body(R"("stream":true)"), key)), "mine");
+
+  const HttpAnswer anthropic = HttpClient(port()).post("/v1/messages", "{", {{"X-Api-Key", "secret"}});
+  EXPECT_EQ(id_of(anthropic, "Request-Id"), std::string(anthropic.json().at("request_id").as_string()));
+  EXPECT_EQ(id_of(anthropic), "");
+
+  HttpClient broken(port());
+  broken.write("Hello, are you there?\r\n\r\n");
+  EXPECT_TRUE(id_of(broken.read_answer()).starts_with("req_"));
 }
 
 TEST_F(Errors, InvalidUtf8OfAPathIsNotEchoed) {

@@ -56,7 +56,7 @@ def large_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_plan_of_a_large_model_is_within_five_percent(large_model: Path) -> None:
     # What is set aside for grammars and for more clients than these is others' who come with them.
-    flags = ["--max-context", "2048", "--max-grammars", "0", "--max-connections", "16"]
+    flags = ["--max-context", "2048", "--grammar-memory", "0", "--max-connections", "16"]
     with serving(BINARY, large_model, *flags) as served:
         load_it(served.base, 4)
         assert check_peak(served) >= 0.95

@@ -207,6 +207,15 @@ TEST_F(Messages, BlocksBecomeTheMessagesOfTheTemplate) {
   EXPECT_NE(prompt(0).find("Error: no a"), std::string::npos) << prompt(0);
 }
 
+TEST_F(Messages, TurnsOfTheAssistantInARowAreOneWhichTheAnswerGoesOnWith) {
+  start();
+  ask("", R"([{"type":"text","text":"Count."}])");
+  const HttpAnswer answer = post(R"({"max_tokens":10,"messages":[{"role":"user","content":"Count."},
+    {"role":"assistant","content":"One,"},{"role":"assistant","content":[{"type":"text","text":"two,"}]}]})");
+  ASSERT_EQ(answer.status, 200u) << answer.body;
+  EXPECT_EQ(prompt(1), prompt(0) + "One,\ntwo,");
+}
+
 TEST_F(Messages, ThinkingIsAskedForByItsType) {
   start();
   ask(R"("thinking":{"type":"enabled","budget_tokens":1024})");

@@ -69,9 +69,8 @@ class Held {
  public:
   Held(const Notation& notation, const AnswerRules& rules, ThoughtState thought = ThoughtState::closed)
       : notation_(notation),
-        start_(std::make_shared<TokenAutomaton>(
-            std::make_shared<const Grammar>(answer_grammar(*notation.format, notation.tokenizer, thought, rules)),
-            notation.vocabulary)) {}
+        start_(std::make_shared<TokenAutomaton>(answer_grammar(*notation.format, notation.tokenizer, thought, rules),
+                                                notation.vocabulary)) {}
 
   bool allows(std::string_view text) const {
     GrammarMatcher matcher = start_;
@@ -151,8 +150,7 @@ TEST(AnswerGrammar, TokensThatEndAnswersAreNoText) {
   GrammarBuilder builder;
   const auto vocabulary = answer_vocabulary(tokenizer, chat_formats().back(), std::vector<int32_t>{end}, end + 5);
   GrammarMatcher matcher(std::make_shared<TokenAutomaton>(
-      std::make_shared<const Grammar>(builder.build(builder.sequence({builder.text(), builder.literal(".")}))),
-      vocabulary));
+      builder.build(builder.sequence({builder.text(), builder.literal(".")})), vocabulary));
   EXPECT_FALSE(matcher.can_accept(end));
   matcher.accept('.');
   EXPECT_TRUE(matcher.can_accept(end));

@@ -26,9 +26,8 @@ inline std::shared_ptr<const GrammarVocabulary> byte_vocabulary() {
   return vocabulary;
 }
 
-inline GrammarMatcher matcher_of(Grammar grammar) {
-  return GrammarMatcher(
-      std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(std::move(grammar)), byte_vocabulary()));
+inline GrammarMatcher matcher_of(const Grammar& grammar) {
+  return GrammarMatcher(std::make_shared<TokenAutomaton>(grammar, byte_vocabulary()));
 }
 
 class Language {

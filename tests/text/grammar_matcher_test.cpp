@@ -1,10 +1,12 @@
 #include "text/grammar/grammar_matcher.h"
 
 #include <map>
+#include <random>
 #include <thread>
 
 #include "grammar_fixture.h"
 #include "text/grammar/grammar_builder.h"
+#include "text/grammar/token_classes.h"
 
 namespace paro::text {
 namespace {
@@ -34,9 +36,8 @@ struct Words {
   }
 };
 
-GrammarMatcher start(Grammar grammar, const std::shared_ptr<const GrammarVocabulary>& vocabulary) {
-  return GrammarMatcher(
-      std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(std::move(grammar)), vocabulary));
+GrammarMatcher start(const Grammar& grammar, const std::shared_ptr<const GrammarVocabulary>& vocabulary) {
+  return GrammarMatcher(std::make_shared<TokenAutomaton>(grammar, vocabulary));
 }
 
 TEST(GrammarMatcher, AllowsTokensThatSpanSeveralParts) {
@@ -185,8 +186,8 @@ TEST(TokenAutomaton, StaysWithinItsMemoryAndKeepsEveryPlace) {
   for (const std::string& word : words) tokens.push_back({word});
   tokens.resize(30000);
   const auto vocabulary = std::make_shared<const GrammarVocabulary>(tokens, std::vector<int32_t>{29999});
-  const auto automaton = std::make_shared<TokenAutomaton>(
-      std::make_shared<const Grammar>(Grammar::from_gbnf("root ::= ([a-z]{2000} [0-9]?){20}")), vocabulary);
+  const auto automaton =
+      std::make_shared<TokenAutomaton>(Grammar::from_gbnf("root ::= ([a-z]{2000} [0-9]?){20}"), vocabulary);
   GrammarMatcher still(automaton), moving(automaton);
   for (int i = 0; i < 7; ++i) still.accept(0);
   int64_t peak_bytes = 0;
@@ -194,18 +195,52 @@ TEST(TokenAutomaton, StaysWithinItsMemoryAndKeepsEveryPlace) {
     ASSERT_FALSE(moving.can_end()) << i;
     ASSERT_EQ(moving.allowed()[0], UINT32_MAX);
     moving.accept(int32_t(i) % int32_t(words.size()));
-    peak_bytes = std::max(peak_bytes, automaton->memory_bytes());
+    peak_bytes = std::max(peak_bytes, automaton->kept_bytes());
   }
   EXPECT_TRUE(moving.can_end());
-  EXPECT_GT(peak_bytes, 4 << 20);
-  EXPECT_LT(peak_bytes, TokenAutomaton::max_memory_bytes());
+  EXPECT_GT(peak_bytes, TokenAutomaton::kKeptBytes / 2);
+  EXPECT_LE(peak_bytes, TokenAutomaton::kKeptBytes);
   for (int i = 7; i < 20 * 1000; ++i) still.accept(1);
   EXPECT_TRUE(still.can_end());
 }
 
+TEST(GrammarVocabulary, AcceptsTokensByTheirClassesAndLength) {
+  const std::vector<std::string> characters{"a", "b", "0", "\"", "{", "\n", " ", "é", "漢"};
+  std::mt19937 random(3);
+  std::vector<std::string> words{"", "\xC3"};  // special, and no whole character
+  std::vector<uint32_t> classes{0, TokenClasses::kNonAscii | TokenClasses::kBroken}, n_chars{0, 1};
+  for (int i = 0; i < 3000; ++i) {
+    const size_t n_kinds = 1 + random() % characters.size();
+    words.emplace_back();
+    classes.push_back(0);
+    n_chars.push_back(1 + uint32_t(random() % 40));
+    for (uint32_t n = 0; n < n_chars.back(); ++n) {
+      const std::string& character = characters[random() % n_kinds];
+      words.back() += character;
+      classes.back() |= character.size() == 1 ? TokenClasses::of_ascii(uint8_t(character[0])) : TokenClasses::kNonAscii;
+    }
+  }
+  std::vector<GrammarVocabulary::Token> tokens;
+  for (const std::string& word : words) tokens.push_back({word, word.empty()});
+  const GrammarVocabulary vocabulary(tokens, {});
+  const uint32_t a = TokenClasses::of_ascii('a'), quote = TokenClasses::of_ascii('"');
+  for (const uint32_t wanted :
+       {TokenClasses::kAll, ~TokenClasses::kBroken, ~(quote | TokenClasses::kBroken), a, a | quote}) {
+    for (const uint32_t limit : {1u, 5u, 11u, 12u, 13u, 25u, 39u, 40u, GrammarVocabulary::kUnbounded}) {
+      std::vector<uint32_t> mask(vocabulary.mask_words());
+      vocabulary.accept({wanted, limit}, mask);
+      for (size_t id = 0; id < words.size(); ++id) {
+        const bool is_accepted = (mask[id / 32] >> id % 32 & 1) != 0;
+        ASSERT_EQ(is_accepted, !words[id].empty() && (classes[id] & ~wanted) == 0 && n_chars[id] <= limit)
+            << id << " of " << limit;
+      }
+    }
+  }
+}
+
 TEST(TokenAutomaton, IsSharedByThreads) {
-  const auto automaton = std::make_shared<TokenAutomaton>(
-      std::make_shared<const Grammar>(Grammar::from_gbnf("root ::= ([a-z]{1,300} \",\")* \".\"")), byte_vocabulary());
+  const auto automaton =
+      std::make_shared<TokenAutomaton>(Grammar::from_gbnf("root ::= ([a-z]{1,300} \",\")* \".\""), byte_vocabulary());
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&automaton, t] {

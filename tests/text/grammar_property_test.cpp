@@ -132,8 +132,8 @@ void expect_masks_of_reference(uint32_t seed, bool has_rules) {
   std::vector<GrammarVocabulary::Token> entries;
   for (size_t id = 0; id < tokens.size(); ++id) entries.push_back({tokens[id], id <= size_t(kSecondSpecial)});
   const std::vector<int32_t> stop_ids{kStop};
-  const auto automaton = std::make_shared<TokenAutomaton>(std::make_shared<const Grammar>(reference.build()),
-                                                          std::make_shared<GrammarVocabulary>(entries, stop_ids));
+  const auto automaton =
+      std::make_shared<TokenAutomaton>(reference.build(), std::make_shared<GrammarVocabulary>(entries, stop_ids));
   if (seed % 2 == 0) automaton->prepare();
   GrammarMatcher matcher(automaton);
   ReferenceMatcher slow(reference);

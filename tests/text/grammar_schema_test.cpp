@@ -237,6 +237,18 @@ TEST(JsonSchema, NamesThePlaceAndTheKeyword) {
                   .matches("[null]"));
 }
 
+TEST(JsonSchema, KnowsWhatIsUnevaluatedInTheOutermostSchemaAlone) {
+  expect(language(R"({"allOf": [{"properties": {"a": {"type": "null"}}}], "unevaluatedProperties": false})"),
+         {R"({"a":null})"}, {R"({"a":null,"b":null})"});
+  for (
+      const char* schema :
+      {R"({"allOf": [{"unevaluatedProperties": false}, {"properties": {"a": true}}]})",
+       R"({"properties": {"a": {"unevaluatedItems": false}}, "allOf": [{"properties": {"a": {"prefixItems": [true]}}}]})",
+       R"({"properties": {"a": {"prefixItems": [true]}}, "allOf": [{"properties": {"a": {"unevaluatedItems": false}}}]})"}) {
+    EXPECT_NE(error_of(schema).find("supported in the outermost schema"), std::string::npos) << schema;
+  }
+}
+
 TEST(JsonSchema, RefusesWhatWouldGrowWithoutMeasure) {
   std::string nested = R"({"type": "null"})";
   for (int i = 0; i < 200; ++i) nested = R"({"items": )" + nested + "}";

@@ -14,6 +14,8 @@ REASONS = [
     re.compile(reason) for reason in (
         r"request: (tokens|prompt|content|input) must have token ids from 0 to \d+",
         r"request: logit_bias has the key '\d+', must be token ids below \d+",
+        r"request: logit_bias has token -?\d+, must be 0 to \d+",
+        r"request: samplers must (be in the order|have temperature)",
         r"request: prompt is empty",  # its text has no tokens
         r"request: n times the number of prompts exceeds \d+",
         r"request: best_of must equal n",
@@ -23,10 +25,14 @@ REASONS = [
         r"request: tool_choice (asks for a call|names)",
         r"request: .* cannot be followed",
         r"request: .* cannot be had together with",
+        r"request: input must have at least one message",  # thoughts are none
         r"request: continue_final_message cannot be true together with",
         r"request: dimensions is \d+, must be \d+",
-        r"request: .* is not valid JSON",
+        r"request: .* (is not valid JSON|must be a JSON schema)",  # as text
         r"request: messages must have a message before the one to continue",
+        r"request: messages end with (several messages of the assistant's|the beginning of an answer)",
+        r"request: input must have at least one message",  # thoughts are none
+        r"request: continue_final_message needs a last message of the assistant's",
         r"request: tool_choice.function.name is missing",
         r"request: chat template",  # written for other messages than these
     )

@@ -94,8 +94,8 @@ json::object answer(const json::object& request) {
   options.open_objects = flag("open");
   std::unique_ptr<GrammarMatcher> start;
   try {
-    auto grammar = std::make_shared<const Grammar>(Grammar::from_json_schema(request.at("schema"), options));
-    start = std::make_unique<GrammarMatcher>(std::make_shared<TokenAutomaton>(std::move(grammar), tokens));
+    const Grammar grammar = Grammar::from_json_schema(request.at("schema"), options);
+    start = std::make_unique<GrammarMatcher>(std::make_shared<TokenAutomaton>(grammar, tokens));
   } catch (const paro::Error& error) {
     return {{"error", error.message()}};
   }

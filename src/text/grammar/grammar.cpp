@@ -9,7 +9,7 @@
 namespace paro::text {
 
 Grammar::Grammar(std::unique_ptr<GrammarTree> tree)
-    : tree_(std::move(tree)), network_(std::make_unique<const GrammarNetwork>(compile_network(*tree_))) {}
+    : tree_(std::move(tree)), network_(std::make_shared<const GrammarNetwork>(compile_network(*tree_))) {}
 
 Grammar::~Grammar() = default;
 Grammar::Grammar(Grammar&&) noexcept = default;
@@ -19,7 +19,5 @@ Grammar Grammar::from_choice(std::span<const std::string> choices) {
   GrammarBuilder builder;
   return builder.build(builder.choice(choices));
 }
-
-int64_t Grammar::memory_bytes() const { return tree_->memory_bytes() + network_->memory_bytes(); }
 
 }  // namespace paro::text

@@ -31,7 +31,7 @@ struct JsonSchemaOptions {
   SchemaNotation notation;
 };
 
-// Immutable, and shared by the requests that ask for it. Every maker throws Error{request} that names the place (line
+// Immutable. Every maker throws Error{request} that names the place (line
 // and column, position, JSON pointer) and what is wrong or not supported there.
 class Grammar {
  public:
@@ -50,14 +50,14 @@ class Grammar {
   Grammar(Grammar&&) noexcept;
   Grammar& operator=(Grammar&&) noexcept;
 
-  int64_t memory_bytes() const;
-  const GrammarNetwork& network() const { return *network_; }
+  // What runs, shared with what runs it: it needs nothing else of the grammar.
+  const std::shared_ptr<const GrammarNetwork>& network() const { return network_; }
 
  private:
   friend class GrammarBuilder;
   explicit Grammar(std::unique_ptr<GrammarTree> tree);
-  std::unique_ptr<const GrammarTree> tree_;        // what another grammar embeds
-  std::unique_ptr<const GrammarNetwork> network_;  // what runs
+  std::unique_ptr<const GrammarTree> tree_;  // what another grammar embeds
+  std::shared_ptr<const GrammarNetwork> network_;
 };
 
 }  // namespace paro::text

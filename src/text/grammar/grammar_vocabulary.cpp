@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr size_t kMaxTokenBytes = 4096;
 constexpr uint32_t kManyChars = GrammarVocabulary::kManyChars;
+constexpr uint32_t kLongChars = 12;  // few tokens have more
 
 using Content = GrammarVocabulary::Content;
 
@@ -46,7 +49,7 @@ GrammarVocabulary::GrammarVocabulary(std::span<const Token> tokens, std::span<co
     }
   }
   byte_begin_.reserve(n + 1);
-  content_classes_.resize(n);
+  std::vector<uint32_t> content_classes(n);
   content_n_chars_.resize(n);
   has_bytes_.assign((n + 31) / 32, 0);
   std::vector<Content> contents;
@@ -61,24 +64,16 @@ GrammarVocabulary::GrammarVocabulary(std::span<const Token> tokens, std::span<co
     bytes_ += token.bytes;
     has_bytes_[id / 32] |= 1u << id % 32;
     contents_from(token.bytes, contents);
-    content_classes_[id] = contents[0].classes;
+    content_classes[id] = contents[0].classes;
     content_n_chars_[id] = uint8_t(contents[0].n_chars);
     max_chars_ = std::max(max_chars_, contents[0].n_chars);
     max_bytes_ = std::max(max_bytes_, uint32_t(token.bytes.size()));
   }
   byte_begin_.push_back(uint32_t(bytes_.size()));
   bytes_.shrink_to_fit();
+  build_planes(content_classes);
   build_trie();
   describe_trie();
-  // Any text, and the inside of a JSON string.
-  const CodeRange controls_and_marks[] = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
-  const std::vector<CodeRange> json =
-      normalized_ranges({std::begin(controls_and_marks), std::end(controls_and_marks)}, true);
-  for (const uint32_t classes : {TokenClasses::kAll, TokenClasses::within(json)}) {
-    std::vector<uint32_t> mask(mask_words());
-    scan({classes, kUnbounded}, mask);
-    accepted_.push_back({classes, std::move(mask)});
-  }
 }
 
 GrammarVocabulary GrammarVocabulary::from_tokenizer(const Tokenizer& tokenizer, std::span<const int32_t> stop_ids,
@@ -88,6 +83,26 @@ GrammarVocabulary GrammarVocabulary::from_tokenizer(const Tokenizer& tokenizer, 
     tokens[size_t(id)] = {tokenizer.token_bytes(id), tokenizer.is_special(id)};
   }
   return GrammarVocabulary(tokens, stop_ids);
+}
+
+void GrammarVocabulary::build_planes(std::span<const uint32_t> content_classes) {
+  std::vector<std::pair<size_t, Plane>> counted;
+  for (uint32_t bit = 0; bit < 32; ++bit) {
+    Plane plane{1u << bit, std::vector<uint32_t>(mask_words())};
+    size_t n_tokens = 0;
+    for (size_t id = 0; id < content_classes.size(); ++id) {
+      if ((content_classes[id] & plane.class_bit) == 0) continue;
+      plane.mask[id / 32] |= 1u << id % 32;
+      ++n_tokens;
+    }
+    if (n_tokens > 0) counted.emplace_back(n_tokens, std::move(plane));
+  }
+  std::ranges::stable_sort(counted, std::greater(), [](const auto& entry) { return entry.first; });
+  for (auto& [n_tokens, plane] : counted) planes_.push_back(std::move(plane));
+  for (int32_t id = 0; id < vocab_size(); ++id) {
+    if (content_n_chars_[size_t(id)] > kLongChars) long_ids_.push_back(id);
+  }
+  std::ranges::stable_sort(long_ids_, std::greater(), [&](int32_t id) { return content_n_chars_[size_t(id)]; });
 }
 
 void GrammarVocabulary::build_trie() {
@@ -168,47 +183,61 @@ void GrammarVocabulary::describe_trie() {
 }
 
 void GrammarVocabulary::accept(Content content, std::span<uint32_t> mask) const {
-  const bool takes_longest =
-      content.n_chars == kUnbounded || (max_chars_ < kManyChars && content.n_chars >= max_chars_);
-  if (takes_longest) {
-    for (const Accepted& known : accepted_) {
-      if (known.classes != content.classes) continue;
-      for (size_t i = 0; i < mask.size(); ++i) mask[i] |= known.mask[i];
-      return;
+  std::vector<const uint32_t*> foreign;
+  for (const Plane& plane : planes_) {
+    if ((plane.class_bit & content.classes) == 0) foreign.push_back(plane.mask.data());
+  }
+  const bool is_limited = content.n_chars < max_chars_ || (content.n_chars != kUnbounded && max_chars_ == kManyChars);
+  const bool is_short = is_limited && content.n_chars < kLongChars;
+  std::vector<uint32_t> found(mask.size());
+  // A block at a time, which leaves early what is foreign as a whole.
+  const auto keep_own = [&]<size_t n_words>(std::integral_constant<size_t, n_words>, size_t begin) {
+    std::array<uint32_t, n_words> left;
+    std::copy_n(has_bytes_.data() + begin, n_words, left.data());
+    for (const uint32_t* const plane : foreign) {
+      uint32_t any = 0;
+      for (size_t i = 0; i < n_words; ++i) any |= left[i] &= ~plane[begin + i];
+      if (any == 0) break;
+    }
+    std::copy_n(left.data(), n_words, found.data() + begin);
+  };
+  size_t begin = 0;
+  for (; begin + 8 <= found.size(); begin += 8) keep_own(std::integral_constant<size_t, 8>(), begin);
+  for (; begin < found.size(); ++begin) keep_own(std::integral_constant<size_t, 1>(), begin);
+  if (is_short) {
+    for (size_t word = 0; word < found.size(); ++word) {
+      if (found[word] != 0) found[word] &= mask_of_at_most(word, uint8_t(content.n_chars));
+    }
+  } else if (is_limited) {
+    for (const int32_t id : long_ids_) {
+      if (content_n_chars_[size_t(id)] <= std::min(content.n_chars, kManyChars - 1)) break;
+      found[size_t(id) / 32] &= ~(1u << size_t(id) % 32);
     }
   }
-  scan(content, mask);
+  for (size_t i = 0; i < mask.size(); ++i) mask[i] |= found[i];
 }
 
-void GrammarVocabulary::scan(Content content, std::span<uint32_t> mask) const {
-  const uint32_t foreign = ~content.classes;
-  const bool has_limit = content.n_chars != kUnbounded;
-  const uint8_t max_chars = uint8_t(std::min(content.n_chars, kManyChars - 1));
-  const size_t n = content_classes_.size();
-  for (size_t word = 0; word < mask.size(); ++word) {
-    const size_t first = word * 32, n_ids = std::min<size_t>(32, n - first);
-    // Bytes first, which compilers do many of at once, then eight of them to eight bits.
-    std::array<uint8_t, 32> fits{};
-    for (size_t i = 0; i < n_ids; ++i) fits[i] = (content_classes_[first + i] & foreign) == 0;
-    if (has_limit) {
-      for (size_t i = 0; i < n_ids; ++i) fits[i] &= content_n_chars_[first + i] <= max_chars;
-    }
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 32; i += 8) {
-      uint64_t eight;
-      std::memcpy(&eight, fits.data() + i, 8);
-      bits |= uint32_t(eight * 0x0102040810204080u >> 56) << i;
-    }
-    mask[word] |= bits & has_bytes_[word];
+// Which of the 32 tokens of a word have so many characters at most.
+uint32_t GrammarVocabulary::mask_of_at_most(size_t word, uint8_t n_chars) const {
+  const size_t first = word * 32, n_ids = std::min<size_t>(32, content_n_chars_.size() - first);
+  // Bytes first, which compilers do many of at once, then eight of them to eight bits.
+  std::array<uint8_t, 32> fits{};
+  for (size_t i = 0; i < n_ids; ++i) fits[i] = content_n_chars_[first + i] <= n_chars;
+  uint32_t bits = 0;
+  for (size_t i = 0; i < 32; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, fits.data() + i, 8);
+    bits |= uint32_t(eight * 0x0102040810204080u >> 56) << i;
   }
+  return bits;
 }
 
 int64_t GrammarVocabulary::memory_bytes() const {
-  int64_t total = int64_t(bytes_.capacity() + byte_begin_.capacity() * sizeof(uint32_t) +
-                          content_classes_.capacity() * sizeof(uint32_t) + content_n_chars_.capacity() +
-                          has_bytes_.capacity() * sizeof(uint32_t) + order_.capacity() * sizeof(int32_t) +
-                          trie_.capacity() * sizeof(TrieNode) + contents_.capacity() * sizeof(Content));
-  for (const Accepted& known : accepted_) total += int64_t(known.mask.capacity() * sizeof(uint32_t));
+  int64_t total = int64_t(bytes_.capacity() + byte_begin_.capacity() * sizeof(uint32_t) + content_n_chars_.capacity() +
+                          long_ids_.capacity() * sizeof(int32_t) + has_bytes_.capacity() * sizeof(uint32_t) +
+                          order_.capacity() * sizeof(int32_t) + trie_.capacity() * sizeof(TrieNode) +
+                          contents_.capacity() * sizeof(Content));
+  for (const Plane& plane : planes_) total += int64_t(plane.mask.capacity() * sizeof(uint32_t));
   return total;
 }
 

@@ -47,8 +47,8 @@ class GrammarVocabulary {
   static GrammarVocabulary from_tokenizer(const Tokenizer& tokenizer, std::span<const int32_t> stop_ids,
                                           int32_t vocab_size);
 
-  int32_t vocab_size() const { return int32_t(content_classes_.size()); }
-  size_t mask_words() const { return (content_classes_.size() + 31) / 32; }
+  int32_t vocab_size() const { return int32_t(content_n_chars_.size()); }
+  size_t mask_words() const { return has_bytes_.size(); }
   int64_t memory_bytes() const;
 
   std::string_view bytes(int32_t id) const {  // none for special tokens
@@ -57,6 +57,7 @@ class GrammarVocabulary {
   }
   std::span<const int32_t> stop_ids() const { return stop_ids_; }
   uint32_t max_token_bytes() const { return max_bytes_; }
+  uint32_t max_token_chars() const { return max_chars_; }  // at most kManyChars
 
   std::span<const TrieNode> trie() const { return {trie_.data(), trie_.size() - 1}; }
   std::span<const int32_t> tokens_below(const TrieNode& node) const {
@@ -69,31 +70,34 @@ class GrammarVocabulary {
   // What follows the node in the tokens below it.
   Content content_below(const TrieNode& node) const { return contents_[node.below]; }
 
-  // Sets the bits of all tokens, special ones aside, that are made of no more than `content`, whose n_chars may be
-  // kUnbounded.
+  // [mask_words()] Which tokens have bytes, as special ones have not.
+  std::span<const uint32_t> with_bytes() const { return has_bytes_; }
+
+  // Sets the bits of those of them that are made of no more than `content`, whose n_chars may be kUnbounded.
   void accept(Content content, std::span<uint32_t> mask) const;
 
  private:
-  struct Accepted {
-    uint32_t classes;
-    std::vector<uint32_t> mask;
+  struct Plane {
+    uint32_t class_bit;
+    std::vector<uint32_t> mask;  // of the tokens that have characters of the class
   };
 
+  void build_planes(std::span<const uint32_t> content_classes);
   void build_trie();
   void describe_trie();
-  void scan(Content content, std::span<uint32_t> mask) const;
+  uint32_t mask_of_at_most(size_t word, uint8_t n_chars) const;
 
   std::string bytes_;
-  std::vector<uint32_t> byte_begin_;       // [vocab_size + 1]
-  std::vector<uint32_t> content_classes_;  // [vocab_size]
-  std::vector<uint8_t> content_n_chars_;   // [vocab_size], at most kManyChars
-  std::vector<uint32_t> has_bytes_;        // [mask_words]
+  std::vector<uint32_t> byte_begin_;      // [vocab_size + 1]
+  std::vector<Plane> planes_;             // of the classes that there are, the one of most tokens first
+  std::vector<uint8_t> content_n_chars_;  // [vocab_size], at most kManyChars
+  std::vector<int32_t> long_ids_;         // of more than kLongChars, the longest first
+  std::vector<uint32_t> has_bytes_;       // [mask_words]
   std::vector<int32_t> stop_ids_;
-  std::vector<int32_t> order_;      // ids by their bytes
-  std::vector<TrieNode> trie_;      // and one beyond
-  std::vector<Content> contents_;   // [0]: unknown, that is anything
-  std::vector<Accepted> accepted_;  // for the classes that grammars ask for most
-  uint32_t max_chars_ = 0;          // of one token, at most kManyChars
+  std::vector<int32_t> order_;     // ids by their bytes
+  std::vector<TrieNode> trie_;     // and one beyond
+  std::vector<Content> contents_;  // [0]: unknown, that is anything
+  uint32_t max_chars_ = 0;         // of one token, at most kManyChars
   uint32_t max_bytes_ = 0;
 };
 

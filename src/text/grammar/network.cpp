@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bitset>
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -14,132 +15,101 @@ namespace {
 using Kind = GrammarNetwork::Kind;
 constexpr uint32_t kNone = UINT32_MAX;
 
-// From which nodes the end of their rule can be reached: the others lead nowhere, and no text may stray there.
-class Productive {
+// The nodes that each node is a successor of.
+class Sources {
  public:
-  explicit Productive(const NetworkDraft& draft) : draft_(draft), is_productive_(draft.nodes.size()) {
-    const size_t n_nodes = draft.nodes.size();
-    waiting_.resize(n_nodes);
-    for (uint32_t i = 0; i < n_nodes; ++i) {
-      for (const uint32_t other : successors(i)) waiting_[other].push_back(i);
-    }
-    std::vector<uint32_t> open;
-    for (uint32_t i = 0; i < n_nodes; ++i) {
-      if (draft.nodes[i].kind == Kind::end) open.push_back(i);
-    }
-    for (const uint32_t i : open) is_productive_[i] = true;
-    while (!open.empty()) {
-      const uint32_t reached = open.back();
-      open.pop_back();
-      for (const uint32_t i : waiting_[reached]) {
-        if (is_productive_[i] || !holds(i)) continue;
-        is_productive_[i] = true;
-        open.push_back(i);
-      }
-    }
+  // `each(visit)` calls visit(from, to) for every pair, the same ones each time.
+  template <typename Each>
+  Sources(size_t n_nodes, Each each) : begin_(n_nodes + 2, 0) {
+    each([&](uint32_t, uint32_t to) { ++begin_[to + 2]; });
+    for (size_t i = 2; i < begin_.size(); ++i) begin_[i] += begin_[i - 1];
+    from_.resize(begin_.back());
+    each([&](uint32_t from, uint32_t to) { from_[begin_[to + 1]++] = from; });
   }
 
-  bool operator[](uint32_t node) const { return is_productive_[node]; }
+  std::span<const uint32_t> of(uint32_t node) const {
+    return {from_.data() + begin_[node], begin_[node + 1] - begin_[node]};
+  }
 
  private:
-  std::vector<uint32_t> successors(uint32_t i) const {
-    const NetworkDraft::Node& node = draft_.nodes[i];
-    switch (node.kind) {
-      case Kind::call:
-        return {draft_.rules[node.target].start, node.back};
-      case Kind::enter_repeat:
-        return {draft_.repeats[node.target].body, draft_.repeats[node.target].next};
-      case Kind::repeat_passed:
-        return {draft_.repeats[node.target].next};
-      case Kind::end:
-        return {};
-      case Kind::plain:
-        break;
-    }
-    std::vector<uint32_t> out = node.empties;
-    for (const auto& edge : node.bytes) out.push_back(edge.target);
-    for (const auto& edge : node.tokens) out.push_back(edge.target);
-    return out;
-  }
-
-  bool holds(uint32_t i) const {
-    const NetworkDraft::Node& node = draft_.nodes[i];
-    if (node.kind == Kind::call) return is_productive_[draft_.rules[node.target].start] && is_productive_[node.back];
-    if (node.kind != Kind::enter_repeat) return true;
-    const GrammarNetwork::Repeat& repeat = draft_.repeats[node.target];
-    return is_productive_[repeat.next] && (repeat.min == 0 || is_productive_[repeat.body]);
-  }
-
-  const NetworkDraft& draft_;
-  std::vector<char> is_productive_;
-  std::vector<std::vector<uint32_t>> waiting_;
+  std::vector<uint32_t> begin_;  // [n_nodes + 2]
+  std::vector<uint32_t> from_;
 };
 
-// Which rules and repeated parts can be passed without a byte, and whether a rule meets itself before the first one.
-class EmptyMoves {
+// The nodes for which something holds that goes from a node to those before it: to a call or a repetition from what
+// comes behind it and what is inside alike.
+class Backward {
  public:
-  explicit EmptyMoves(const NetworkDraft& draft) : draft_(draft), passes_(draft.nodes.size()) {
-    // Each round finds at least one more node that the end is reached from, or is the last.
-    std::vector<std::vector<uint32_t>> sources(draft.nodes.size());
+  // `sources` are those over which it goes; it holds for the ends of rules.
+  Backward(const NetworkDraft& draft, const Sources& sources) : draft_(draft), holds_(draft.nodes.size()) {
     std::vector<uint32_t> open;
     for (uint32_t i = 0; i < draft.nodes.size(); ++i) {
-      const NetworkDraft::Node& node = draft.nodes[i];
-      for (const uint32_t to : node.empties) sources[to].push_back(i);
-      if (node.kind == Kind::call) {
-        sources[draft.rules[node.target].start].push_back(i);
-        sources[node.back].push_back(i);
-      } else if (node.kind == Kind::enter_repeat) {
-        sources[draft.repeats[node.target].body].push_back(i);
-        sources[draft.repeats[node.target].next].push_back(i);
-      } else if (node.kind == Kind::end) {
-        passes_[i] = true;
-        open.push_back(i);
-      }
+      if (draft.nodes[i].kind != Kind::end) continue;
+      holds_[i] = true;
+      open.push_back(i);
     }
     while (!open.empty()) {
       const uint32_t reached = open.back();
       open.pop_back();
-      for (const uint32_t i : sources[reached]) {
-        if (passes_[i] || !holds(i)) continue;
-        passes_[i] = true;
+      for (const uint32_t i : sources.of(reached)) {
+        if (holds_[i] || !can_hold(i)) continue;
+        holds_[i] = true;
         open.push_back(i);
       }
     }
   }
 
-  // Whether the end of its rule is reached from the node without a byte.
-  bool passes(uint32_t node) const { return passes_[node]; }
-
-  // Nodes that follow without a byte, calls and repetitions entered or passed.
-  std::vector<uint32_t> after(uint32_t i) const {
-    const NetworkDraft::Node& node = draft_.nodes[i];
-    std::vector<uint32_t> out = node.empties;
-    if (node.kind == Kind::call) {
-      out.push_back(draft_.rules[node.target].start);
-      if (passes_[draft_.rules[node.target].start]) out.push_back(node.back);
-    } else if (node.kind == Kind::enter_repeat) {
-      const GrammarNetwork::Repeat& repeat = draft_.repeats[node.target];
-      out.push_back(repeat.body);
-      if (repeat.min == 0 || passes_[repeat.body]) out.push_back(repeat.next);
-    }
-    return out;
-  }
+  bool operator[](uint32_t node) const { return holds_[node]; }
 
  private:
-  bool holds(uint32_t i) const {
+  bool can_hold(uint32_t i) const {
     const NetworkDraft::Node& node = draft_.nodes[i];
-    if (node.kind == Kind::call) return passes_[draft_.rules[node.target].start] && passes_[node.back];
+    if (node.kind == Kind::call) return holds_[draft_.rules[node.target].start] && holds_[node.back];
     if (node.kind != Kind::enter_repeat) return true;
     const GrammarNetwork::Repeat& repeat = draft_.repeats[node.target];
-    return passes_[repeat.next] && (repeat.min == 0 || passes_[repeat.body]);
+    return holds_[repeat.next] && (repeat.min == 0 || holds_[repeat.body]);
   }
 
   const NetworkDraft& draft_;
-  std::vector<char> passes_;
+  std::vector<char> holds_;
 };
 
+// What comes after a node without a byte: within a call or a repetition, and behind it.
+template <typename Visit>
+void for_each_inner(const NetworkDraft& draft, const NetworkDraft::Node& node, Visit visit) {
+  draft.for_each_empty_edge(node, visit);
+  if (node.kind == Kind::call) {
+    visit(draft.rules[node.target].start);
+    visit(node.back);
+  } else if (node.kind == Kind::enter_repeat) {
+    visit(draft.repeats[node.target].body);
+    visit(draft.repeats[node.target].next);
+  }
+}
+
+// From which nodes the end of their rule can be reached: the others lead nowhere, and no text may stray there.
+Backward productive(const NetworkDraft& draft) {
+  return Backward(draft, Sources(draft.nodes.size(), [&](auto visit) {
+                    for (uint32_t i = 0; i < draft.nodes.size(); ++i) {
+                      const NetworkDraft::Node& node = draft.nodes[i];
+                      for_each_inner(draft, node, [&](uint32_t to) { visit(i, to); });
+                      draft.for_each_byte_edge(node, [&](const auto& edge) { visit(i, edge.target); });
+                      draft.for_each_token_edge(node, [&](const auto& edge) { visit(i, edge.target); });
+                      if (node.kind == Kind::repeat_passed) visit(i, draft.repeats[node.target].next);
+                    }
+                  }));
+}
+
+// From which nodes the end of their rule, or of the repetition's body, is reached without a byte.
+Backward passed_empty(const NetworkDraft& draft) {
+  return Backward(draft, Sources(draft.nodes.size(), [&](auto visit) {
+                    for (uint32_t i = 0; i < draft.nodes.size(); ++i)
+                      for_each_inner(draft, draft.nodes[i], [&](uint32_t to) { visit(i, to); });
+                  }));
+}
+
 // The stack of a rule that begins with itself would grow without a byte read.
-void refuse_left_recursion(const NetworkDraft& draft, const GrammarTree& tree, const EmptyMoves& moves) {
+void refuse_left_recursion(const NetworkDraft& draft, const GrammarTree& tree, const Backward& passes) {
   std::vector<uint32_t> seen(draft.nodes.size(), kNone);
   std::vector<std::vector<uint32_t>> begins_with(draft.rules.size());
   for (uint32_t rule = 0; rule < draft.rules.size(); ++rule) {
@@ -148,13 +118,19 @@ void refuse_left_recursion(const NetworkDraft& draft, const GrammarTree& tree, c
     while (!open.empty()) {
       const uint32_t node = open.back();
       open.pop_back();
-      if (draft.nodes[node].kind == Kind::call) begins_with[rule].push_back(draft.nodes[node].target);
-      for (const uint32_t next : moves.after(node)) {
+      const auto meet = [&](uint32_t next) {
+        if (std::exchange(seen[next], rule) != rule) open.push_back(next);
+      };
+      const NetworkDraft::Node& here = draft.nodes[node];
+      draft.for_each_empty_edge(here, meet);
+      if (here.kind == Kind::call) {
         // What a called rule begins with is that rule's own to tell.
-        if (draft.nodes[node].kind == Kind::call && next == draft.rules[draft.nodes[node].target].start) continue;
-        if (seen[next] == rule) continue;
-        seen[next] = rule;
-        open.push_back(next);
+        begins_with[rule].push_back(here.target);
+        if (passes[draft.rules[here.target].start]) meet(here.back);
+      } else if (here.kind == Kind::enter_repeat) {
+        const GrammarNetwork::Repeat& repeat = draft.repeats[here.target];
+        meet(repeat.body);
+        if (repeat.min == 0 || passes[repeat.body]) meet(repeat.next);
       }
     }
   }
@@ -186,11 +162,11 @@ void refuse_left_recursion(const NetworkDraft& draft, const GrammarTree& tree, c
 }
 
 // A counted part that may be empty is passed any number of times at once.
-void refuse_empty_counts(const NetworkDraft& draft, const EmptyMoves& moves) {
+void refuse_empty_counts(const NetworkDraft& draft, const Backward& passes) {
   constexpr uint32_t kMaxCount = 256;
   for (const GrammarNetwork::Repeat& repeat : draft.repeats) {
     const uint32_t n = repeat.max == GrammarNetwork::kUnbounded ? repeat.min : repeat.max;
-    if (n > kMaxCount && moves.passes(repeat.body)) {
+    if (n > kMaxCount && passes[repeat.body]) {
       throw Error(ErrorKind::request,
                   "grammar: a part that may be empty is repeated {} times, expected at most {}; let it not be empty", n,
                   kMaxCount);
@@ -211,8 +187,12 @@ void find_byte_classes(GrammarNetwork& network) {
   }
 }
 
-GrammarNetwork flatten(NetworkDraft draft, const Productive& is_productive) {
+GrammarNetwork flatten(NetworkDraft draft, const Backward& is_productive) {
   GrammarNetwork network;
+  network.nodes.reserve(draft.nodes.size() + 1);
+  network.byte_edges.reserve(draft.byte_edges.size());
+  network.token_edges.reserve(draft.token_edges.size());
+  network.empty_edges.reserve(draft.empty_edges.size());
   std::vector<uint32_t> number(draft.nodes.size(), kNone);
   for (uint32_t i = 0; i < draft.nodes.size(); ++i) {
     if (!is_productive[i]) continue;
@@ -231,15 +211,15 @@ GrammarNetwork flatten(NetworkDraft draft, const Productive& is_productive) {
     node.byte_begin = uint32_t(network.byte_edges.size());
     node.token_begin = uint32_t(network.token_edges.size());
     node.empty_begin = uint32_t(network.empty_edges.size());
-    for (const auto& edge : from.bytes) {
+    draft.for_each_byte_edge(from, [&](const GrammarNetwork::ByteEdge& edge) {
       if (number[edge.target] != kNone) network.byte_edges.push_back({edge.low, edge.high, number[edge.target]});
-    }
-    for (const auto& edge : from.tokens) {
+    });
+    draft.for_each_token_edge(from, [&](const GrammarNetwork::TokenEdge& edge) {
       if (number[edge.target] != kNone) network.token_edges.push_back({edge.id, number[edge.target]});
-    }
-    for (const uint32_t to : from.empties) {
+    });
+    draft.for_each_empty_edge(from, [&](uint32_t to) {
       if (number[to] != kNone) network.empty_edges.push_back(number[to]);
-    }
+    });
   }
   network.nodes.push_back({.byte_begin = uint32_t(network.byte_edges.size()),
                            .token_begin = uint32_t(network.token_edges.size()),
@@ -279,10 +259,10 @@ int64_t GrammarNetwork::memory_bytes() const {
 
 GrammarNetwork compile_network(const GrammarTree& tree) {
   NetworkDraft draft = draft_network(tree);
-  const EmptyMoves moves(draft);
-  refuse_left_recursion(draft, tree, moves);
-  refuse_empty_counts(draft, moves);
-  const Productive is_productive(draft);
+  const Backward passes = passed_empty(draft);
+  refuse_left_recursion(draft, tree, passes);
+  refuse_empty_counts(draft, passes);
+  const Backward is_productive = productive(draft);
   if (!is_productive[draft.start]) {
     throw Error(ErrorKind::request, "grammar: no finite text matches it; give every rule a way to end");
   }

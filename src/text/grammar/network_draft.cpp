@@ -52,21 +52,20 @@ class Drafter {
     return uint32_t(out_.nodes.size() - 1);
   }
 
-  void count_edge() {
+  template <typename Edge>
+  void add_edge(std::deque<NetworkDraft::Drawn<Edge>>& edges, uint32_t& last, Edge edge) {
     if (++n_edges_ > kMaxEdges) {
       throw Error(ErrorKind::request, "grammar: it needs more than {} transitions; ask for a smaller one", kMaxEdges);
     }
+    edges.push_back({edge, last});
+    last = uint32_t(edges.size() - 1);
   }
 
-  void add_empty(uint32_t from, uint32_t to) {
-    count_edge();
-    out_.nodes[from].empties.push_back(to);
-  }
+  void add_empty(uint32_t from, uint32_t to) { add_edge(out_.empty_edges, out_.nodes[from].empty, to); }
 
   void add_bytes(uint32_t from, int low, int high, uint32_t to) {
     if (low > high) return;
-    count_edge();
-    out_.nodes[from].bytes.push_back({uint8_t(low), uint8_t(high), to});
+    add_edge(out_.byte_edges, out_.nodes[from].byte, {uint8_t(low), uint8_t(high), to});
   }
 
   void set_run(uint32_t node, Run run) {
@@ -98,9 +97,7 @@ class Drafter {
       case Kind::character:
         return draw_character(ranges_of(e), from, to);
       case Kind::token:
-        count_edge();
-        out_.nodes[from].tokens.push_back({int32_t(e.first), to});
-        return;
+        return add_edge(out_.token_edges, out_.nodes[from].token, {int32_t(e.first), to});
       case Kind::text: {
         const uint32_t loop = add_node();
         add_empty(from, loop);

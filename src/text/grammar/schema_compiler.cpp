@@ -18,10 +18,10 @@ constexpr uint32_t kMaxFractionDigits = 20;
 }  // namespace
 
 Expression SchemaCompiler::value_of(Parts parts) {
-  std::sort(parts.begin(), parts.end());
-  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
   std::vector<const json::value*> key;
   for (const SchemaPart& part : parts) key.push_back(part.schema);
+  std::sort(key.begin(), key.end());
+  key.erase(std::unique(key.begin(), key.end()), key.end());
   const auto [found, is_new] = known_.try_emplace(key);
   Known& known = found->second;
   if (!is_new) {
@@ -31,6 +31,11 @@ Expression SchemaCompiler::value_of(Parts parts) {
       if (known.expression) builder_.define(*known.rule, *known.expression);
     }
     return builder_.use(*known.rule);
+  }
+  // Of several that stand side by side none is the outermost.
+  if (key.size() > 1) {
+    for (const std::string_view keyword : {"unevaluatedProperties", "unevaluatedItems"})
+      refuse_nested_unevaluated(parts, {}, keyword);
   }
   if (++depth_ > kMaxDepth && !parts.empty()) parts[0].fail("", fmt::format("nested more than {} deep", kMaxDepth));
   Conjunction all;
@@ -147,6 +152,7 @@ Expression SchemaCompiler::number(const SchemaConstraints& constraints, const Sc
 Expression SchemaCompiler::string(const SchemaConstraints& constraints, const SchemaPart& where) {
   const bool has_length = constraints.min_length > 0 || constraints.max_length != GrammarBuilder::kUnbounded;
   if (constraints.patterns.empty()) {
+    if (!has_length) return writer_.any_string();
     return writer_.quoted(builder_.repeat(writer_.any_character(), constraints.min_length, constraints.max_length));
   }
   if (constraints.patterns.size() == 1 && !has_length) {
@@ -164,7 +170,7 @@ Expression SchemaCompiler::string(const SchemaConstraints& constraints, const Sc
 // What has been left over is judged by the schema that the others are parts of, and by no other.
 void SchemaCompiler::refuse_nested_unevaluated(const Parts& parts, const Parts& all, std::string_view keyword) {
   for (const SchemaPart& part : parts) {
-    if (part.find(keyword) && !(part == all[0]) && options_.strict) {
+    if (part.find(keyword) && (all.empty() || !(part == all[0])) && options_.strict) {
       part.fail(keyword, "this keyword is supported in the outermost schema of those that hold at once alone");
     }
   }

@@ -15,7 +15,6 @@ namespace paro::text {
 struct SchemaPart {
   const boost::json::value* schema;
   std::string pointer;  // "#/properties/name"
-  bool operator<(const SchemaPart& other) const { return schema < other.schema; }
   bool operator==(const SchemaPart& other) const { return schema == other.schema; }
 
   // "json schema: #/properties/name/KEYWORD: PROBLEM"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "text/grammar/grammar_vocabulary.h"
 #include "text/grammar/token_classes.h"
 
 namespace paro::text {
@@ -32,6 +33,11 @@ GrammarStates::GrammarStates(const GrammarNetwork& network, int64_t max_bytes)
     : network_(network), n_classes_(network.class_byte.size()), max_bytes_(max_bytes) {
   frames_.push_back({});
   visited_.resize(256);
+  token_classes_.resize(n_classes_);
+  for (int byte = 0; byte < 256; ++byte) {
+    token_classes_[network.byte_class[size_t(byte)]] |=
+        byte < 0x80 ? TokenClasses::of_ascii(uint8_t(byte)) : TokenClasses::kNonAscii | TokenClasses::kBroken;
+  }
   begin();
   finish();  // nothing may follow: kDead
 }
@@ -52,7 +58,7 @@ GrammarStates::State GrammarStates::find_next(State state, uint8_t byte) {
     }
   }
   const State found = finish();
-  return transitions_[size_t(state) * n_classes_ + network_.byte_class[byte]] = found;
+  return states_[state].next[network_.byte_class[byte]] = found;
 }
 
 // What one character of some classes leads to.
@@ -110,16 +116,15 @@ class GrammarStates::CharacterStep {
   std::optional<State> found_;
 };
 
-std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise) {
-  constexpr uint32_t kManyChars = 256;
+std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise, uint32_t max_chars) {
   if ((promise.classes & TokenClasses::kBroken) != 0) return std::nullopt;
   CharacterStep step(*this, promise.classes);
   uint32_t dead = ~promise.classes;
-  for (uint32_t i = 0; i <= std::min(promise.n_chars, kManyChars); ++i) {
-    for (int byte = 0; byte < 256; ++byte) {
-      if (next(state, uint8_t(byte)) == kDead) continue;
-      dead &= byte < 0x80 ? ~TokenClasses::of_ascii(uint8_t(byte)) : ~(TokenClasses::kNonAscii | TokenClasses::kBroken);
+  for (uint32_t i = 0; i <= max_chars; ++i) {
+    for (size_t c = 0; c < n_classes_; ++c) {
+      if (next(state, network_.class_byte[c]) != kDead) dead &= ~token_classes_[c];
     }
+    if (i == max_chars) break;
     const std::optional<State> after = step.next(state);
     if (!after) return std::nullopt;
     if (*after == kDead) return i == promise.n_chars ? std::optional<uint32_t>(dead) : std::nullopt;
@@ -128,7 +133,8 @@ std::optional<uint32_t> GrammarStates::dead_classes(State state, Promise promise
       return promise.n_chars == GrammarNetwork::kUnbounded ? std::optional<uint32_t>(dead) : std::nullopt;
     state = *after;
   }
-  return std::nullopt;
+  const bool is_whole = max_chars < GrammarVocabulary::kManyChars && promise.n_chars >= max_chars;
+  return is_whole ? std::optional<uint32_t>(dead) : std::nullopt;
 }
 
 GrammarStates::State GrammarStates::next_by_token(State state, int32_t id) {
@@ -191,7 +197,15 @@ bool GrammarStates::is_first_visit(Place place) {
   }
 }
 
+void GrammarStates::check_room() const {
+  if (memory_bytes() <= max_bytes_) return;
+  throw Error(ErrorKind::request,
+              "grammar: what may follow needs more than {} MiB of states; make the grammar less ambiguous",
+              max_bytes_ >> 20);
+}
+
 void GrammarStates::grow_visited() {
+  check_room();
   std::vector<VisitSlot> old(visited_.size() * 2);
   old.swap(visited_);
   const size_t mask = visited_.size() - 1;
@@ -272,18 +286,21 @@ GrammarStates::State GrammarStates::finish() {
   for (auto [it, last] = numbers_.equal_range(hash); it != last; ++it) {
     if (can_end(it->second) == made_can_end_ && std::ranges::equal(places(it->second), made_)) return it->second;
   }
-  if (memory_bytes() > max_bytes_) {
-    throw Error(ErrorKind::request,
-                "grammar: what may follow needs more than {} MiB of states; make the grammar less ambiguous",
-                max_bytes_ >> 20);
-  }
-  StateEntry entry{hash,         uint32_t(places_.size()), uint32_t(made_.size()), uint32_t(promises_.size()), 0,
-                   made_can_end_};
-  places_.insert(places_.end(), made_.begin(), made_.end());
+  check_room();
+  StateEntry entry{.hash = hash,
+                   .next = transitions_.add(n_classes_),
+                   .places = nullptr,
+                   .promises = nullptr,
+                   .n_places = uint32_t(made_.size()),
+                   .n_promises = 0,
+                   .can_end = made_can_end_};
+  std::fill_n(entry.next, n_classes_, made_.empty() ? kDead : kUnknown);
+  Place* const places_of_state = places_.add(made_.size());
+  std::ranges::copy(made_, places_of_state);
+  entry.places = places_of_state;
   add_promises(entry);
   const State number = State(states_.size());
   states_.push_back(entry);
-  transitions_.resize(transitions_.size() + n_classes_, made_.empty() ? kDead : kUnknown);
   numbers_.emplace(hash, number);
   return number;
 }
@@ -304,8 +321,10 @@ void GrammarStates::add_promises(StateEntry& entry) {
   std::ranges::stable_sort(
       found, [](const Promise& a, const Promise& b) { return std::popcount(a.classes) > std::popcount(b.classes); });
   if (found.size() > kMaxPromises) found.resize(kMaxPromises);
-  entry.n_promises = uint32_t(found.size());
-  promises_.insert(promises_.end(), found.begin(), found.end());
+  Promise* const promises = promises_.add(found.size());
+  std::ranges::copy(found, promises);
+  entry.promises = promises;
+  entry.n_promises = uint8_t(found.size());
 }
 
 // Counts matter near their bounds only: where fewer bodies than a text can pass are missing to one of them.
@@ -358,9 +377,8 @@ int64_t GrammarStates::memory_bytes() const {
   constexpr size_t kFrameNode = sizeof(Frame) + 32, kStateNode = 48;
   return int64_t(frames_.capacity() * sizeof(Frame) + frame_numbers_.size() * kFrameNode +
                  frame_representatives_.capacity() * sizeof(uint32_t) + states_.capacity() * sizeof(StateEntry) +
-                 numbers_.size() * kStateNode + places_.capacity() * sizeof(Place) +
-                 promises_.capacity() * sizeof(Promise) + transitions_.capacity() * sizeof(State) +
-                 visited_.capacity() * sizeof(VisitSlot));
+                 numbers_.size() * kStateNode + visited_.capacity() * sizeof(VisitSlot)) +
+         places_.memory_bytes() + promises_.memory_bytes() + transitions_.memory_bytes();
 }
 
 }  // namespace paro::text

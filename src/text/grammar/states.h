@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/grammar/block_store.h"
 #include "text/grammar/network.h"
 
 namespace paro::text {
@@ -28,11 +29,12 @@ class GrammarStates {
 
   // Throws Error{request} wherever a new state would exceed max_bytes, or has too many places.
   GrammarStates(const GrammarNetwork& network, int64_t max_bytes);
+  void limit(int64_t max_bytes) { max_bytes_ = max_bytes; }
 
   State start();
 
   State next(State state, uint8_t byte) {
-    const State known = transitions_[size_t(state) * n_classes_ + network_.byte_class[byte]];
+    const State known = states_[state].next[network_.byte_class[byte]];
     return known != kUnknown ? known : find_next(state, byte);
   }
 
@@ -41,14 +43,12 @@ class GrammarStates {
 
   bool can_end(State state) const { return states_[state].can_end; }
   bool must_end(State state) const { return can_end(state) && states_[state].n_places == 0; }
-  std::span<const Promise> promises(State state) const {
-    return {promises_.data() + states_[state].promise_begin, states_[state].n_promises};
-  }
+  std::span<const Promise> promises(State state) const { return {states_[state].promises, states_[state].n_promises}; }
 
-  // Of texts made of promised classes and the dead ones alone, the promised ones are all that may follow: behind any
-  // number of promised characters a dead one ends it, and more characters than promised do. nullopt where what may
-  // follow depends on which the characters are.
-  std::optional<uint32_t> dead_classes(State state, Promise promise);
+  // Of texts of up to max_chars (kManyChars of the vocabulary stands for more) made of promised classes and the dead
+  // ones alone, the promised ones are all that may follow: behind any number of promised characters a dead one ends it,
+  // and more characters than promised do. nullopt where what may follow depends on which the characters are.
+  std::optional<uint32_t> dead_classes(State state, Promise promise, uint32_t max_chars);
 
   // One byte of each class that the grammar tells apart.
   template <typename Visit>
@@ -91,8 +91,11 @@ class GrammarStates {
   };
   struct StateEntry {
     uint64_t hash;
-    uint32_t place_begin, n_places;
-    uint32_t promise_begin, n_promises;
+    State* next;  // [n_classes]
+    const Place* places;
+    const Promise* promises;
+    uint32_t n_places;
+    uint8_t n_promises;
     bool can_end;
   };
   struct VisitSlot {
@@ -104,9 +107,7 @@ class GrammarStates {
   };
   static constexpr State kUnknown = UINT32_MAX;
 
-  std::span<const Place> places(State state) const {
-    return {places_.data() + states_[state].place_begin, states_[state].n_places};
-  }
+  std::span<const Place> places(State state) const { return {states_[state].places, states_[state].n_places}; }
 
   State find_next(State state, uint8_t byte);
 
@@ -119,6 +120,7 @@ class GrammarStates {
   void follow(Place place);
   bool is_first_visit(Place place);
   void grow_visited();
+  void check_room() const;
   uint32_t frame(uint32_t node, uint32_t count, uint32_t parent);  // kNoFrame: nested too deep
   void add_promises(StateEntry& entry);
   uint32_t representative_frame(uint32_t frame, uint32_t n_bytes);
@@ -126,13 +128,14 @@ class GrammarStates {
 
   const GrammarNetwork& network_;
   const size_t n_classes_;
-  const int64_t max_bytes_;
+  int64_t max_bytes_;
   std::vector<Frame> frames_;
   std::unordered_map<Frame, uint32_t, FrameHash> frame_numbers_;
   std::vector<StateEntry> states_;
-  std::vector<Place> places_;
-  std::vector<Promise> promises_;
-  std::vector<State> transitions_;               // [n_states, n_classes]
+  BlockStore<Place> places_;
+  BlockStore<Promise> promises_;
+  BlockStore<State> transitions_;
+  std::vector<uint32_t> token_classes_;          // [n_classes] of the class's bytes
   std::vector<uint32_t> frame_representatives_;  // kUnknown, or as long as frames_ were when they were last asked for
   std::unordered_multimap<uint64_t, State> numbers_;
 

@@ -15,7 +15,7 @@ namespace {
 
 using Expression = GrammarBuilder::Expression;
 
-constexpr int64_t kMaxWorkBytes = 32 << 20;
+constexpr int64_t kMaxWorkBytes = 8 << 20;
 
 [[noreturn]] void fail_of_size() {
   throw Error(ErrorKind::request, "the strings that the keywords leave need more than {} states; ask for simpler ones",
@@ -67,7 +67,7 @@ TextSet TextSet::of(std::span<const std::string> texts) {
 }
 
 TextSet TextSet::from_grammar(const Grammar& grammar) {
-  GrammarStates states(grammar.network(), kMaxWorkBytes);
+  GrammarStates states(*grammar.network(), kMaxWorkBytes);
   Discovery<GrammarStates::State> found;
   found.number(states.start());
   TextSet out;

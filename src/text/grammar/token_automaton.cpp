@@ -8,33 +8,37 @@
 #include "text/grammar/network.h"
 #include "text/grammar/states.h"
 #include "text/grammar/token_mask.h"
-#include "text/grammar/tree.h"
 
 namespace paro::text {
 namespace {
 
-constexpr int64_t kMiB = 1 << 20;
-constexpr int64_t kManyBytes = 6 * kMiB;       // of states and masks, from which on both are started anew
-constexpr int64_t kMaxStateBytes = 12 * kMiB;  // which one step may need
-constexpr int64_t kMaxGrammarBytes = 14 * kMiB;
+// Of states, when a step has taken all that it may. The masks that are kept beside them, and the states that take the
+// place of the old ones, are small.
+constexpr int64_t kMaxStateBytes = TokenAutomaton::kStepBytes;
 
 constexpr size_t kMaxPreparedStates = 600, kMaxPreparedMasks = 32;
+constexpr int kManyNextBytes = 128;
+
+int n_next_bytes(GrammarStates& states, GrammarStates::State state) {
+  int n = 0;
+  for (int byte = 0; byte < 256; ++byte) n += states.next(state, uint8_t(byte)) != GrammarStates::kDead;
+  return n;
+}
 
 }  // namespace
 
-int64_t TokenAutomaton::max_memory_bytes() { return kMaxGrammarBytes + kManyBytes + kMaxStateBytes; }
-
-TokenAutomaton::TokenAutomaton(std::shared_ptr<const Grammar> grammar,
-                               std::shared_ptr<const GrammarVocabulary> vocabulary)
-    : grammar_(std::move(grammar)),
+TokenAutomaton::TokenAutomaton(const Grammar& grammar, std::shared_ptr<const GrammarVocabulary> vocabulary)
+    : network_(grammar.network()),
       vocabulary_(std::move(vocabulary)),
-      states_(std::make_unique<GrammarStates>(grammar_->network(), kMaxStateBytes)) {}
+      states_(std::make_unique<GrammarStates>(*network_, kMaxStateBytes)) {}
 
 TokenAutomaton::~TokenAutomaton() = default;
 
-int64_t TokenAutomaton::memory_bytes() const {
+int64_t TokenAutomaton::network_bytes() const { return network_->memory_bytes(); }
+
+int64_t TokenAutomaton::kept_bytes() const {
   const std::lock_guard lock(mutex_);
-  return grammar_->memory_bytes() + states_->memory_bytes() + mask_bytes_;
+  return states_->memory_bytes() + mask_bytes_;
 }
 
 void TokenAutomaton::enter(State& place) {
@@ -80,26 +84,33 @@ const TokenAutomaton::StoredMask& TokenAutomaton::mask_of(State state) {
 void TokenAutomaton::prepare() {
   const std::lock_guard lock(mutex_);
   if (std::exchange(is_prepared_, true)) return;
+  // What is too large to be read ahead may still not be met, and says so when it is. The step that is planned for is
+  // another thread's.
+  states_->limit(kKeptBytes);
   try {
-    const uint32_t n_bytes = vocabulary_->max_token_bytes();
-    std::vector<State> found;
-    std::unordered_set<State> known{GrammarStates::kDead};
-    const auto meet = [&](State state) {
-      const State representative = states_->representative(state, n_bytes);
-      if (known.insert(representative).second) found.push_back(representative);
-    };
-    meet(states_->start());
-    for (size_t i = 0; i < found.size() && i < kMaxPreparedStates; ++i) {
-      if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kManyBytes / 2) return;
-      const State state = found[i];
-      if (!states_->promises(state).empty()) mask_of(state);
-      states_->for_each_byte_class([&](uint8_t byte) { meet(states_->next(state, byte)); });
-      std::vector<int32_t> ids;
-      states_->for_each_token(state, [&](int32_t id) { ids.push_back(id); });
-      for (const int32_t id : ids) meet(states_->next_by_token(state, id));
-    }
+    read_ahead();
   } catch (const Error&) {
-    // What is too large to be read ahead may still not be met, and says so when it is.
+  }
+  states_->limit(kMaxStateBytes);
+}
+
+void TokenAutomaton::read_ahead() {
+  const uint32_t n_bytes = vocabulary_->max_token_bytes();
+  std::vector<State> found;
+  std::unordered_set<State> known{GrammarStates::kDead};
+  const auto meet = [&](State state) {
+    const State representative = states_->representative(state, n_bytes);
+    if (known.insert(representative).second) found.push_back(representative);
+  };
+  meet(states_->start());
+  for (size_t i = 0; i < found.size() && i < kMaxPreparedStates; ++i) {
+    if (masks_.size() >= kMaxPreparedMasks || states_->memory_bytes() + mask_bytes_ > kKeptBytes / 4 * 3) return;
+    const State state = found[i];
+    if (!states_->promises(state).empty() || n_next_bytes(*states_, state) >= kManyNextBytes) mask_of(state);
+    states_->for_each_byte_class([&](uint8_t byte) { meet(states_->next(state, byte)); });
+    std::vector<int32_t> ids;
+    states_->for_each_token(state, [&](int32_t id) { ids.push_back(id); });
+    for (const int32_t id : ids) meet(states_->next_by_token(state, id));
   }
 }
 
@@ -147,8 +158,8 @@ bool TokenAutomaton::must_end(const State& place) const {
 }
 
 void TokenAutomaton::start_anew_if_large() {
-  if (states_->memory_bytes() + mask_bytes_ <= kManyBytes) return;
-  auto fresh = std::make_unique<GrammarStates>(grammar_->network(), kMaxStateBytes);
+  if (states_->memory_bytes() + mask_bytes_ <= kKeptBytes) return;
+  auto fresh = std::make_unique<GrammarStates>(*network_, kMaxStateBytes);
   std::vector<std::pair<State*, State>> moved;
   for (State* place : places_) moved.emplace_back(place, fresh->import(*states_, *place));
   for (const auto& [place, state] : moved) *place = state;

@@ -16,15 +16,18 @@
 namespace paro::text {
 
 class GrammarStates;
+struct GrammarNetwork;
 
 // Any number of threads may use it at once.
 class TokenAutomaton {
  public:
-  // What one automaton holds at most, its grammar included and its matchers left out; for the memory plan.
-  static int64_t max_memory_bytes();
+  // For the memory plan: what an automaton holds beside its network and its matchers, and what a step of it takes
+  // beyond that until it ends.
+  static constexpr int64_t kKeptBytes = 2 << 20;
+  static constexpr int64_t kStepBytes = 4 << 20;
 
-  // Shares the grammar with the requests that ask for the same, and the vocabulary with all grammars of the model.
-  TokenAutomaton(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const GrammarVocabulary> vocabulary);
+  // Shares the grammar's network, and the vocabulary with all grammars of the model.
+  TokenAutomaton(const Grammar& grammar, std::shared_ptr<const GrammarVocabulary> vocabulary);
   ~TokenAutomaton();
 
   // Makes ahead the masks that take longest, of states where a lot may follow, as far as they are found soon: for the
@@ -32,7 +35,8 @@ class TokenAutomaton {
   void prepare();
 
   const GrammarVocabulary& vocabulary() const { return *vocabulary_; }
-  int64_t memory_bytes() const;
+  int64_t network_bytes() const;
+  int64_t kept_bytes() const;  // states and masks
 
  private:
   friend class GrammarMatcher;
@@ -57,9 +61,10 @@ class TokenAutomaton {
   bool must_end(const State& place) const;
 
   const StoredMask& mask_of(State state);
+  void read_ahead();
   void start_anew_if_large();
 
-  const std::shared_ptr<const Grammar> grammar_;
+  const std::shared_ptr<const GrammarNetwork> network_;
   const std::shared_ptr<const GrammarVocabulary> vocabulary_;
   mutable std::mutex mutex_;  // guards all below
   std::unique_ptr<GrammarStates> states_;

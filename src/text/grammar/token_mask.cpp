@@ -1,7 +1,9 @@
 #include "text/grammar/token_mask.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "text/grammar/token_classes.h"
@@ -13,28 +15,21 @@ using State = GrammarStates::State;
 using Promise = GrammarStates::Promise;
 using Content = GrammarVocabulary::Content;
 constexpr uint32_t kUnbounded = GrammarVocabulary::kUnbounded;
+constexpr size_t kFewPart = 64;  // of a vocabulary: such a part of it is tried sooner one by one than in a walk
 
 bool keeps(Promise promise, uint32_t classes, uint32_t n_chars) {
   if ((classes & ~promise.classes) != 0) return false;
   return promise.n_chars == kUnbounded || (n_chars < GrammarVocabulary::kManyChars && n_chars <= promise.n_chars);
 }
 
-// Walks the trie, and leaves out the parts whose tokens a promise has accepted already.
+// Walks the trie, and leaves out the parts whose tokens are settled.
 class TrieWalk {
  public:
-  TrieWalk(GrammarStates& states, const GrammarVocabulary& vocabulary, std::span<uint32_t> mask)
-      : states_(states), vocabulary_(vocabulary), mask_(mask) {}
+  TrieWalk(GrammarStates& states, const GrammarVocabulary& vocabulary, std::span<const Promise> settled,
+           std::span<uint32_t> mask)
+      : states_(states), vocabulary_(vocabulary), settled_(settled), mask_(mask) {}
 
   void walk(State root) {
-    const std::span<const Promise> granted = states_.promises(root);
-    granted_.assign(granted.begin(), granted.end());
-    for (Promise& promise : granted_) {
-      vocabulary_.accept({promise.classes, promise.n_chars}, mask_);
-      // Where the rest is known to be dead, it is settled as well.
-      if (const std::optional<uint32_t> dead = states_.dead_classes(root, promise)) {
-        promise = {promise.classes | *dead, kUnbounded};
-      }
-    }
     const auto trie = vocabulary_.trie();
     path_.push_back({root, 0, 0});
     for (uint32_t i = 1; i < trie.size();) {
@@ -64,14 +59,14 @@ class TrieWalk {
     uint32_t n_chars;
   };
 
-  // Whether all tokens below the node, where the path's last step stands, are in the mask: since the root promised
-  // them, or since the state here does.
+  // Whether all tokens below the node, where the path's last step stands, are settled: since the root promised them, or
+  // since the state here does.
   bool is_settled(const GrammarVocabulary::TrieNode& node) {
     const Content below = vocabulary_.content_below(node);
     const Step& here = path_.back();
     const uint32_t classes = here.classes | below.classes | (node.ends_character ? 0 : TokenClasses::kBroken);
     const uint32_t n_chars = std::min(here.n_chars + below.n_chars, GrammarVocabulary::kManyChars);
-    for (const Promise promise : granted_) {
+    for (const Promise promise : settled_) {
       if (keeps(promise, classes, n_chars)) return true;
     }
     for (const Promise promise : states_.promises(here.state)) {
@@ -88,16 +83,47 @@ class TrieWalk {
 
   GrammarStates& states_;
   const GrammarVocabulary& vocabulary_;
+  std::span<const Promise> settled_;
   std::span<uint32_t> mask_;
-  std::vector<Promise> granted_;  // which tokens are settled by now
-  std::vector<Step> path_;        // [depth]
+  std::vector<Step> path_;  // [depth]
 };
+
+bool may_follow(GrammarStates& states, State state, std::string_view bytes) {
+  for (const char byte : bytes) {
+    state = states.next(state, uint8_t(byte));
+    if (state == GrammarStates::kDead) return false;
+  }
+  return true;
+}
+
+void fill_by_bytes(GrammarStates& states, State state, const GrammarVocabulary& vocabulary, std::span<uint32_t> mask) {
+  if (states.promises(state).empty()) return TrieWalk(states, vocabulary, {}, mask).walk(state);
+  std::vector<Promise> settled;  // whose tokens are in the mask, or known to be dead
+  std::vector<uint32_t> open(vocabulary.with_bytes().begin(), vocabulary.with_bytes().end());
+  std::vector<uint32_t> closed(mask.size());
+  for (const Promise promise : states.promises(state)) {
+    vocabulary.accept({promise.classes, promise.n_chars}, mask);
+    const std::optional<uint32_t> dead = states.dead_classes(state, promise, vocabulary.max_token_chars());
+    settled.push_back(dead ? Promise{promise.classes | *dead, kUnbounded} : promise);
+    if (dead) vocabulary.accept({promise.classes | *dead, kUnbounded}, closed);
+  }
+  size_t n_open = 0;
+  for (size_t i = 0; i < open.size(); ++i) n_open += size_t(std::popcount(open[i] &= ~(mask[i] | closed[i])));
+  if (n_open > size_t(vocabulary.vocab_size()) / kFewPart)
+    return TrieWalk(states, vocabulary, settled, mask).walk(state);
+  for (size_t i = 0; i < open.size(); ++i) {
+    for (uint32_t bits = open[i]; bits != 0; bits &= bits - 1) {
+      const int32_t id = int32_t(i * 32 + size_t(std::countr_zero(bits)));
+      if (may_follow(states, state, vocabulary.bytes(id))) mask[i] |= bits & -bits;
+    }
+  }
+}
 
 }  // namespace
 
 void fill_token_mask(GrammarStates& states, State state, const GrammarVocabulary& vocabulary,
                      std::span<uint32_t> mask) {
-  TrieWalk(states, vocabulary, mask).walk(state);
+  fill_by_bytes(states, state, vocabulary, mask);
   const auto set = [&](int32_t id) {
     if (id >= 0 && id < vocabulary.vocab_size()) mask[size_t(id) / 32] |= 1u << size_t(id) % 32;
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -146,13 +147,22 @@ Expression ValueWriter::list(char open, Expression item, char close) {
                             builder_.literal({&close, 1})});
 }
 
-Expression ValueWriter::any_value() {
-  if (!value_) {
-    value_ = builder_.declare_rule("any value");
-    builder_.define(*value_,
-                    builder_.alternatives({null(), boolean(), any_number(), any_string(), any_array(), any_object()}));
+Expression ValueWriter::once(std::optional<GrammarBuilder::Rule>& rule, std::string name,
+                             Expression (ValueWriter::*draw)()) {
+  if (!rule) {
+    rule = builder_.declare_rule(std::move(name));
+    builder_.define(*rule, (this->*draw)());
   }
-  return builder_.use(*value_);
+  return builder_.use(*rule);
+}
+
+Expression ValueWriter::any_value() { return once(value_, "any value", &ValueWriter::draw_value); }
+Expression ValueWriter::any_string() { return once(string_, "any string", &ValueWriter::draw_string); }
+Expression ValueWriter::any_integer() { return once(integer_, "any integer", &ValueWriter::draw_integer); }
+Expression ValueWriter::any_number() { return once(number_, "any number", &ValueWriter::draw_number); }
+
+Expression ValueWriter::draw_value() {
+  return builder_.alternatives({null(), boolean(), any_number(), any_string(), any_array(), any_object()});
 }
 
 Expression ValueWriter::any_array() { return list('[', any_value(), ']'); }
@@ -163,19 +173,19 @@ Expression ValueWriter::any_object() {
   return list('{', builder_.sequence({name, colon(), any_value()}), '}');
 }
 
-Expression ValueWriter::any_string() { return quoted(builder_.repeat(any_character(), 0)); }
+Expression ValueWriter::draw_string() { return quoted(builder_.repeat(any_character(), 0)); }
 
 Expression ValueWriter::digits(uint32_t min, uint32_t max) {
   return builder_.repeat(builder_.byte('0', '9'), min, max);
 }
 
-Expression ValueWriter::any_integer() {
+Expression ValueWriter::draw_integer() {
   const Expression positive = builder_.sequence({builder_.byte('1', '9'), digits(0, kMaxIntegerDigits - 1)});
   return builder_.alternatives(
       {builder_.literal("0"), builder_.sequence({builder_.optional(builder_.literal("-")), positive})});
 }
 
-Expression ValueWriter::any_number() {
+Expression ValueWriter::draw_number() {
   const Expression sign = builder_.alternatives({builder_.literal("+"), builder_.literal("-")});
   const Expression e = builder_.alternatives({builder_.literal("e"), builder_.literal("E")});
   const Expression whole = builder_.alternatives(

@@ -36,7 +36,7 @@ class ValueWriter {
   // Exactly this value, its members in this order.
   Expression literal(const boost::json::value& value);
 
-  // Any value, any object.
+  // Any value of a kind: each is drawn once, however many places it stands in.
   Expression any_value();
   Expression any_object();
   Expression any_array();
@@ -51,10 +51,15 @@ class ValueWriter {
  private:
   Expression digits(uint32_t min, uint32_t max);
   Expression list(char open, Expression item, char close);
+  Expression once(std::optional<GrammarBuilder::Rule>& rule, std::string name, Expression (ValueWriter::*draw)());
+  Expression draw_value();
+  Expression draw_string();
+  Expression draw_integer();
+  Expression draw_number();
 
   GrammarBuilder& builder_;
   SchemaNotation notation_;
-  std::optional<GrammarBuilder::Rule> value_;
+  std::optional<GrammarBuilder::Rule> value_, string_, integer_, number_;
   std::optional<Expression> any_character_;
 };
 
