@@ -62,9 +62,12 @@ class KvCache {
   void keep_on_disk(PrefixDirectory directory, int64_t limit_bytes);
   static int64_t disk_memory_bytes(const KvLayout& layout, int64_t limit_bytes);
   // How many tokens may be read until it is said again: others wait meanwhile.
-  void allow_reading(int n_tokens) { n_readable_ = n_tokens; }
+  void allow_reading(int n_tokens) { n_readable_ = std::max(n_tokens, kPageTokens); }
   // Whether reuse() has more to read of what the sequence begins with, and it should not be run until then.
-  bool is_reading(int slot) const { return slots_[size_t(slot)].reading == Reading::begun; }
+  bool is_reading(int slot) const {
+    const Reading reading = slots_[size_t(slot)].reading;
+    return reading == Reading::blocks || reading == Reading::window;
+  }
   const PrefixDisk* disk() const { return disk_.get(); }  // null: none
   int64_t n_read_tokens() const { return n_read_tokens_; }
 
@@ -89,7 +92,7 @@ class KvCache {
     std::vector<int32_t> table;    // [max_batch, max_blocks], -1: none
     int64_t n_reserved = 0;
   };
-  enum class Reading : uint8_t { none, begun, ended };
+  enum class Reading : uint8_t { not_begun, blocks, window, ended };
   struct Slot {
     bool open = false;
     bool shares = false;
@@ -102,10 +105,12 @@ class KvCache {
     PrefixDisk::Time opened{};
 
     // While the beginning is read from disk: what is there of it, used by this slot so that nobody gives it up.
-    Reading reading = Reading::none;
+    Reading reading = Reading::not_begun;
     int n_held = 0;                     // blocks from the first
     int32_t held = PrefixCache::kNone;  // the last of them
-    std::vector<int32_t> held_sliding;  // pages of the window behind which the sequence can go on
+    int n_end = 0;                      // of these, those behind which the sequence may go on
+    int32_t end = PrefixCache::kNone;
+    std::vector<int32_t> held_sliding;  // pages of the window there, from the last on
   };
 
   int64_t worst_pages(CacheKind kind, int n_tokens) const;
@@ -129,9 +134,11 @@ class KvCache {
   PrefixDisk::Time time_of_use(const Slot& s, int block) const { return PrefixIndex::time_of_use(s.opened, block); }
   void offer_to_disk(const Slot& s, PrefixCache::Tokens tokens, int32_t block);
   bool read_beginning(Slot& s, std::span<const int32_t> prompt);
+  bool read_blocks(Slot& s, std::span<const int32_t> prompt);
   int32_t read_block(const Slot& s, PrefixCache::Tokens tokens);
-  void read_window(Slot& s);
-  bool hold_sliding(Slot& s, int32_t block, int index);  // index: its place in the prompt
+  bool read_window(Slot& s);
+  int32_t read_sliding(const Slot& s, int32_t block, int index);  // index: its place in the prompt
+  bool may_read_page();
   void let_go_sliding(Slot& s);
   void let_go(Slot& s);
 
