@@ -122,6 +122,12 @@ File::Cached File::read_cached(int64_t offset_bytes, std::span<std::byte> out) c
 #endif
 }
 
+void File::drop_cached() const {
+#if defined(POSIX_FADV_DONTNEED)
+  ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
+#endif
+}
+
 std::string read_text_file(const std::filesystem::path& path, int64_t limit_bytes) {
   const File file(path);
   if (file.size_bytes() > limit_bytes) {

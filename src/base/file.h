@@ -30,6 +30,9 @@ class File {
   enum class Cached { all, not_all, unknown };
   Cached read_cached(int64_t offset_bytes, std::span<std::byte> out) const;
 
+  // Lets the system forget what it holds of the file in memory, where it can be asked to.
+  void drop_cached() const;
+
  private:
   bool is_cached(int64_t offset_bytes, int64_t n_bytes) const;
 

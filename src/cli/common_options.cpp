@@ -41,6 +41,15 @@ std::optional<T> value_of(const std::vector<std::pair<std::string, T>>& values, 
   return {};
 }
 
+// Of the file system of a directory that may have to be made yet.
+int64_t free_bytes(const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::path there = std::filesystem::absolute(directory, error);
+  while (!std::filesystem::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  const std::filesystem::space_info space = std::filesystem::space(there, error);
+  return error ? 0 : int64_t(space.available);
+}
+
 }  // namespace
 
 void add_model(CLI::App& app, std::filesystem::path& model, std::string what) {
@@ -77,6 +86,14 @@ void CommonOptions::add_to(CLI::App& app) {
   app.add_option("--prefix-cache", prefix_cache_,
                  "Memory for beginnings of prompts beside what sequences need, 0 to keep none (default: what sequences "
                  "leave free)")
+      ->group(kGroup);
+  CLI::Option* const prefix_disk =
+      app.add_option("--prefix-disk", prefix_disk_,
+                     "Directory where beginnings of prompts are kept as well, across restarts (default: none)")
+          ->group(kGroup);
+  app.add_option("--prefix-disk-bytes", prefix_disk_bytes_, "What they may take there: 20GiB, or 50% of what is free")
+      ->needs(prefix_disk)
+      ->capture_default_str()
       ->group(kGroup);
   app.add_option("--head-type", head_type_, "How the output head is held: int8, or f16 for the file's 16 bits")
       ->check(CLI::IsMember(names_of(kHeadTypes)))
@@ -122,6 +139,10 @@ EngineOptions CommonOptions::engine_options(const std::filesystem::path& model) 
     options.prefix_cache_bytes = 0;
   } else if (!prefix_cache_.empty()) {
     options.prefix_cache_bytes = parse_byte_size("--prefix-cache", prefix_cache_, machine_memory().available_bytes);
+  }
+  if (!prefix_disk_.empty()) {
+    options.prefix_disk = {prefix_disk_,
+                           parse_byte_size("--prefix-disk-bytes", prefix_disk_bytes_, free_bytes(prefix_disk_))};
   }
   options.max_context = max_context_;
   options.max_batch = max_batch_;

@@ -23,9 +23,10 @@ class CommonOptions {
   const std::string& isa() const { return isa_; }
 
  private:
-  std::string memory_budget_, prefix_cache_, kv_type_, head_type_, backend_ = "cpu", isa_, log_level_ = "info",
-                                                                   log_format_ = "text";
+  std::string memory_budget_, prefix_cache_, prefix_disk_bytes_ = "8GiB", kv_type_, head_type_, backend_ = "cpu", isa_,
+                                             log_level_ = "info", log_format_ = "text";
   std::string embedding_type_, embedding_source_;
+  std::filesystem::path prefix_disk_;
   int max_context_ = 0, max_batch_ = 0, prefill_chunk_ = 0, threads_ = 0;
   int64_t expert_slots_ = 0;
 };

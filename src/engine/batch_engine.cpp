@@ -38,7 +38,12 @@ class BatchEngine final : public Engine {
   }
   EngineStatus status() const override {
     const std::lock_guard lock(sequences_mutex_);
-    return {n_active_.load(), n_waiting_.load(), prefix_};
+    EngineStatus status{n_active_.load(), n_waiting_.load(), prefix_};
+    if (const PrefixDisk* disk = runner_.cache().disk()) {
+      status.prefix.n_disk_bytes = disk->n_bytes();
+      status.prefix.disk_limit_bytes = disk->limit_bytes();
+    }
+    return status;
   }
   std::vector<SequenceStatus> sequences() const override {
     const std::lock_guard lock(sequences_mutex_);
@@ -212,7 +217,7 @@ void BatchEngine::run() {
       admit();
       if (active_.empty()) continue;
       scheduler_.compose(active_, runner_.cache(), pace_.prompt_rows());
-      step();
+      if (!scheduler_.rows().empty()) step();
     } catch (const Error& error) {
       log::error("{}", error.message());
       fail_batch(error);
@@ -228,6 +233,7 @@ void BatchEngine::tell_sequences() {
   const std::lock_guard lock(sequences_mutex_);
   prefix_.n_blocks = runner_.cache().n_blocks();
   prefix_.n_used_blocks = runner_.cache().n_named_blocks();
+  prefix_.n_disk_tokens = runner_.cache().n_read_tokens();
   sequences_.clear();
   for (const SequencePtr& s : active_) {
     sequences_.push_back({.id = s->id,

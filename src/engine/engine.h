@@ -76,6 +76,9 @@ struct PrefixStats {
   int64_t n_prompt_tokens = 0;  // of those that were looked up
   int64_t n_blocks = 0;         // that may be kept while no sequence runs
   int64_t n_used_blocks = 0;
+  int64_t n_disk_tokens = 0;     // read from disk
+  int64_t n_disk_bytes = 0;      // of files
+  int64_t disk_limit_bytes = 0;  // 0: nothing is kept on disk
 };
 
 struct EngineStatus {

@@ -26,6 +26,7 @@ KvLayout::KvLayout(const Backend& backend, const ModelSpec& spec, KvType type, i
   int64_t needed_bytes = 0;
   for (const KvLayerSpec& layer : spec.kv_layers) {
     page_bytes.push_back(backend.page_bytes({layer.n_kv_heads, layer.head_dim, type}));
+    block_bytes[size_t(layer.kind)] += page_bytes.back();
     needed_bytes += round_up(n_pages[size_t(layer.kind)] * page_bytes.back(), Buffer::kAlignment);
   }
   // Blocks are named by their page of full attention.
@@ -59,6 +60,7 @@ KvCache::KvCache(const Backend& backend, const ModelSpec& spec, KvType type, con
     const KvSpec kv{layer.n_kv_heads, layer.head_dim, type};
     PARO_CHECK(backend.page_bytes(kv) * layout.n_pages[size_t(layer.kind)] <= layout.layer_bytes[i]);
     layers_.push_back({kv, layer.kind, memory.data() + offset});
+    page_bytes_.push_back(backend.page_bytes(kv));
     used_[size_t(layer.kind)] = true;
     offset += layout.layer_bytes[i];
   }
@@ -100,6 +102,7 @@ int KvCache::open(int n_tokens, Sharing sharing) {
   free->open = true;
   free->shares = prefixes_ && sharing == Sharing::both;
   free->n_reserved_tokens = n_tokens;
+  free->opened = PrefixDisk::Time::clock::now();
   for (size_t kind = 0; kind < kCacheKinds; ++kind) pools_[kind].n_reserved += worst_pages(CacheKind(kind), n_tokens);
   return int(free - slots_.begin());
 }
@@ -109,6 +112,8 @@ int32_t KvCache::take_page(CacheKind kind) {
   Pool& pool = pools_[size_t(kind)];
   if (pool.free.empty() && prefixes_) {
     const PrefixCache::GivenUp pages = prefixes_->give_up(kind);
+    const int32_t given_up = kind == CacheKind::full ? pages.full : pages.sliding;
+    if (disk_ && given_up >= 0) disk_->give_up(kind, given_up);
     if (pages.full >= 0) pools_[size_t(CacheKind::full)].free.push_back(pages.full);
     if (pages.sliding >= 0) pools_[size_t(CacheKind::sliding)].free.push_back(pages.sliding);
   }
@@ -163,6 +168,14 @@ void KvCache::extend(int slot, int begin, int end) {
 int KvCache::reuse(int slot, std::span<const int32_t> prompt, int n_cached) {
   Slot& s = slots_[size_t(slot)];
   if (!s.shares) return n_cached;
+  if (disk_ && !read_beginning(s, prompt)) return n_cached;
+  const int n = reuse_pages(slot, prompt, n_cached);
+  let_go(s);
+  return n;
+}
+
+int KvCache::reuse_pages(int slot, std::span<const int32_t> prompt, int n_cached) {
+  Slot& s = slots_[size_t(slot)];
   const bool slides = used_[size_t(CacheKind::sliding)];
   int n_with_sliding = 0;  // blocks up to `block` that have their page of sliding attention
   if (slides) {
@@ -198,6 +211,7 @@ void KvCache::take_over(int slot, int32_t block, int n_blocks) {
   int32_t of_block = block;
   for (int b = n_blocks - 1; b >= s.n_named; --b, of_block = prefixes_->before(of_block)) {
     use(CacheKind::full, page(CacheKind::full, slot, b) = of_block);
+    if (disk_) disk_->touch(keys_[size_t(of_block)], time_of_use(s, b));
     if (!used_[size_t(CacheKind::sliding)] || b < first_sliding) continue;
     use(CacheKind::sliding, page(CacheKind::sliding, slot, b) = prefixes_->sliding_page(of_block));
   }
@@ -230,6 +244,7 @@ void KvCache::name_block(int slot, PrefixCache::Tokens tokens) {
     prefixes_->insert(s.last_named, tokens, full);
   }
   if (sliding != nullptr && prefixes_->sliding_page(full) < 0) prefixes_->set_sliding_page(full, *sliding);
+  if (disk_) offer_to_disk(s, tokens, full);
   s.last_named = full;
   if (++s.n_named == s.fork) keep_window(slot);
 }
@@ -255,6 +270,7 @@ void KvCache::close(int slot) {
   Slot& s = slots_[size_t(slot)];
   PARO_CHECK(s.open);
   keep_window(slot);
+  let_go(s);
   for (size_t kind = 0; kind < kCacheKinds; ++kind) {
     free_blocks(CacheKind(kind), slot, s.first_block[kind], s.end_block[kind]);
     pools_[kind].n_reserved -= worst_pages(CacheKind(kind), s.n_reserved_tokens);

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/prefix_cache.h"
+#include "engine/prefix_disk.h"
 #include "models/model.h"
 #include "ops/backend.h"
 
@@ -26,6 +28,7 @@ struct KvLayout {
   std::vector<int64_t> layer_bytes;                       // of each kv layer
   int64_t n_bytes = 0;                                    // of all layers
   int64_t prefix_bytes = 0;                               // of those, what sequences never need
+  std::array<int64_t, kCacheKinds> block_bytes{};         // of one page in all layers of the kind
   bool reuses_prefixes = false;
 
   // prefix_bytes: of pages beside those that sequences need, for beginnings that are kept; 0: none are kept at all,
@@ -54,6 +57,20 @@ class KvCache {
   // Gives the sequence the pages of others that hold more of its tokens than the n_cached it has, and of these at most
   // all but the last. Returns how many positions it has now.
   int reuse(int slot, std::span<const int32_t> prompt, int n_cached);
+
+  // From here on blocks are kept on disk too, and a sequence that begins finds those.
+  void keep_on_disk(PrefixDirectory directory, int64_t limit_bytes);
+  static int64_t disk_memory_bytes(const KvLayout& layout, int64_t limit_bytes);
+  // How many tokens may be read until it is said again: others wait meanwhile.
+  void allow_reading(int n_tokens) { n_readable_ = std::max(n_tokens, kPageTokens); }
+  // Whether reuse() has more to read of what the sequence begins with, and it should not be run until then.
+  bool is_reading(int slot) const {
+    const Reading reading = slots_[size_t(slot)].reading;
+    return reading == Reading::blocks || reading == Reading::window;
+  }
+  const PrefixDisk* disk() const { return disk_.get(); }  // null: none
+  int64_t n_read_tokens() const { return n_read_tokens_; }
+
   // Tells what the next block of the sequence holds, once its positions are written. It never changes again.
   void name_block(int slot, PrefixCache::Tokens tokens);
   // A prompt is likely to go on where the named blocks of the sequence end now.
@@ -75,6 +92,7 @@ class KvCache {
     std::vector<int32_t> table;    // [max_batch, max_blocks], -1: none
     int64_t n_reserved = 0;
   };
+  enum class Reading : uint8_t { not_begun, blocks, window, ended };
   struct Slot {
     bool open = false;
     bool shares = false;
@@ -84,6 +102,15 @@ class KvCache {
     int n_named = 0;                          // blocks from the first
     int32_t last_named = PrefixCache::kNone;  // block
     int fork = 0;  // blocks after which the sequence leaves one that is known, and could not go on there; 0: none
+    PrefixDisk::Time opened{};
+
+    // While the beginning is read from disk: what is there of it, used by this slot so that nobody gives it up.
+    Reading reading = Reading::not_begun;
+    int n_held = 0;                     // blocks from the first
+    int32_t held = PrefixCache::kNone;  // the last of them
+    int n_end = 0;                      // of these, those behind which the sequence may go on
+    int32_t end = PrefixCache::kNone;
+    std::vector<int32_t> held_sliding;  // pages of the window there, from the last on
   };
 
   int64_t worst_pages(CacheKind kind, int n_tokens) const;
@@ -99,7 +126,21 @@ class KvCache {
   void release(CacheKind kind, int32_t page);
   void free_blocks(CacheKind kind, int slot, int begin, int end);
   void pass_window(int slot, int position);
+  int reuse_pages(int slot, std::span<const int32_t> prompt, int n_cached);
   void take_over(int slot, int32_t block, int n_blocks);
+
+  // stored_beginnings.cpp
+  PrefixBlock stored_block(int32_t before, PrefixCache::Tokens tokens) const;
+  PrefixDisk::Time time_of_use(const Slot& s, int block) const { return PrefixIndex::time_of_use(s.opened, block); }
+  void offer_to_disk(const Slot& s, PrefixCache::Tokens tokens, int32_t block);
+  bool read_beginning(Slot& s, std::span<const int32_t> prompt);
+  bool read_blocks(Slot& s, std::span<const int32_t> prompt);
+  int32_t read_block(const Slot& s, PrefixCache::Tokens tokens);
+  bool read_window(Slot& s);
+  int32_t read_sliding(const Slot& s, int32_t block, int index);  // index: its place in the prompt
+  bool may_read_page();
+  void let_go_sliding(Slot& s);
+  void let_go(Slot& s);
 
   KvLayout layout_;
   int sliding_window_;
@@ -107,7 +148,13 @@ class KvCache {
   std::array<Pool, kCacheKinds> pools_;
   std::vector<Slot> slots_;
   std::vector<KvLayer> layers_;
+  std::vector<int64_t> page_bytes_;      // of each layer
   std::optional<PrefixCache> prefixes_;  // none: nothing is shared
+
+  std::unique_ptr<PrefixDisk> disk_;
+  std::vector<PrefixKey> keys_;  // [n_pages] of named blocks, where there is a disk
+  int n_readable_ = 0;           // tokens, in this step
+  int64_t n_read_tokens_ = 0;
 };
 
 }  // namespace paro

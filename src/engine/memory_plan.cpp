@@ -31,6 +31,25 @@ constexpr int64_t kFewestEmbeddingBytes = 16 << 20;
 // Left to others when the budget is what the machine has free.
 int64_t reserve_bytes(int64_t available) { return std::clamp<int64_t>(available / 20, 64 << 20, 1 << 30); }
 
+void check_prefix_disk(const EngineOptions& options, const Planner& planner) {
+  if (!options.prefix_disk) return;
+  if (options.prefix_cache_bytes == 0) {
+    throw Error(ErrorKind::usage,
+                "--prefix-disk keeps what the prefix cache finds, and --prefix-cache 0 turns that off; "
+                "leave one of them out");
+  }
+  const auto& layers = planner.spec().kv_layers;
+  if (std::none_of(layers.begin(), layers.end(), [](const auto& layer) { return layer.kind == CacheKind::full; })) {
+    throw Error(ErrorKind::usage,
+                "--prefix-disk: the model has no layer of full attention, and its prompts cannot be reused; leave the "
+                "flag out");
+  }
+  const int64_t n_bytes = options.prefix_disk->limit_bytes, least = PrefixDisk::file_bytes(planner.block_bytes());
+  if (n_bytes >= least) return;
+  throw Error(ErrorKind::usage, "--prefix-disk-bytes is {}, expected at least {}, the file of {} tokens of this model",
+              n_bytes, least, kPageTokens);
+}
+
 void check_given(const EngineOptions& options, const Planner& planner) {
   const auto check = [](const char* flag, int64_t value, int64_t low, int64_t high) {
     if (value == 0 || (value >= low && value <= high)) return;
@@ -54,6 +73,7 @@ void check_given(const EngineOptions& options, const Planner& planner) {
                 flag);
   };
   check_embeddings("--embedding-source disk", options.embedding_source == EmbeddingSource::disk);
+  check_prefix_disk(options, planner);
   check_embeddings("--embedding-type", options.embedding_type.value_or(TableType::as_stored) != TableType::as_stored);
 }
 

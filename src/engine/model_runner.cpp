@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "engine/prefix_fingerprint.h"
 #include "engine/weight_loader.h"
 
 namespace paro {
@@ -40,6 +41,11 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   ledger_ = std::make_unique<Ledger>(plan.report);
   stored_bytes_ = files.n_bytes();
 
+  std::optional<PrefixDirectory> stored_prefixes;  // before anything is loaded: it may be in use
+  if (options.prefix_disk) {
+    stored_prefixes.emplace(options.prefix_disk->directory, prefix_fingerprint(options, files, plan, *backend_));
+  }
+
   const auto start = std::chrono::steady_clock::now();
   if (plan.streams_experts()) open_expert_store(plan, files);
   load(plan, files, progress);
@@ -48,6 +54,7 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
   cache_ = std::make_unique<KvCache>(*backend_, model_->spec(), plan.kv_type, *plan.kv,
                                      ledger_->take(memory_class::kKvCache, plan.kv->n_bytes - plan.kv->prefix_bytes,
                                                    memory_class::kPrefixCache, plan.kv->prefix_bytes));
+  if (stored_prefixes) cache_->keep_on_disk(std::move(*stored_prefixes), options.prefix_disk->limit_bytes);
   sampling_scratch_ = ledger_->take(memory_class::kSampling, plan.sampling_bytes);
   pooler_ = std::make_unique<Pooler>(ledger_->take(memory_class::kSampling, plan.pooling_bytes), plan.report.max_batch,
                                      plan.spec.hidden_size);

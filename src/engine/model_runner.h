@@ -39,6 +39,7 @@ class ModelRunner {
   Tensor run(std::span<const StepRow> rows, const HiddenObserver* observer = nullptr);
 
   KvCache& cache() { return *cache_; }
+  const KvCache& cache() const { return *cache_; }
   const ModelSpec& spec() const { return model_->spec(); }
   const ModelConfig& config() const { return config_; }
   const Backend& backend() const { return *backend_; }

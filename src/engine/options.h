@@ -18,6 +18,12 @@ namespace paro {
 // needs.
 enum class EmbeddingSource : uint8_t { memory, disk };
 
+// Where blocks of prompts are kept on disk, and how much of it they may take.
+struct PrefixDiskOptions {
+  std::filesystem::path directory;
+  int64_t limit_bytes = 0;
+};
+
 struct EngineOptions {
   std::filesystem::path model;                 // directory in Hugging Face layout
   std::optional<int64_t> memory_budget_bytes;  // else what the machine has free, less a reserve
@@ -30,6 +36,7 @@ struct EngineOptions {
   // Memory for beginnings of prompts beside what sequences need. Unless given, they lie in what sequences leave free;
   // 0: none are kept.
   std::optional<int64_t> prefix_cache_bytes;
+  std::optional<PrefixDiskOptions> prefix_disk;  // else they end with the process
   std::optional<KvType> kv_type;
   std::optional<TableType> head_type;
   std::optional<TableType> embedding_type;          // of embeddings that are no head; else as stored

@@ -81,6 +81,10 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     program_bytes += ExpertFiles::n_bytes(n_experts_);
     n_threads = std::max(n_threads, backend_.n_threads() + ExpertStore::kReaders);
   }
+  if (options_.prefix_disk) {
+    program_bytes += KvCache::disk_memory_bytes(*plan.kv, options_.prefix_disk->limit_bytes);
+    ++n_threads;
+  }
   if (s.reads_rows) {
     plan.reads_rows = true;
     plan.weight_bytes -= embedding_bytes_;
@@ -115,6 +119,14 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   for (const MemoryClass& c : report.classes) report.plan_bytes += c.plan_bytes;
   report.fits = report.plan_bytes <= budget_bytes;
   return plan;
+}
+
+int64_t Planner::block_bytes() const {
+  int64_t sum = 0;
+  for (const KvLayerSpec& layer : plan_.spec.kv_layers) {
+    sum += backend_.page_bytes({layer.n_kv_heads, layer.head_dim, plan_.kv_type});
+  }
+  return sum;
 }
 
 // Runs the model without memory at the largest step, all of whose hidden states are asked for; no op takes more for

@@ -34,6 +34,7 @@ class Planner {
   const ModelSpec& spec() const { return plan_.spec; }
   int64_t n_experts() const { return n_experts_; }  // of all layers; 0: a dense model
   int64_t slot_bytes() const { return plan_.slot_bytes; }
+  int64_t block_bytes() const;                                  // of keys and values of kPageTokens tokens
   int64_t embedding_bytes() const { return embedding_bytes_; }  // of tables whose rows may be read instead
 
   MemoryPlan plan(const PlanSizes& sizes, int64_t budget_bytes) const;

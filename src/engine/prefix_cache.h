@@ -33,6 +33,7 @@ class PrefixCache {
   // Names a page of full attention that has no name. There is no such block yet.
   void insert(int32_t before, Tokens tokens, int32_t full_page);
   int32_t before(int32_t block) const { return blocks_[size_t(block)].before; }
+  Tokens tokens(int32_t block) const { return blocks_[size_t(block)].tokens; }
 
   int32_t sliding_page(int32_t block) const { return blocks_[size_t(block)].sliding_page; }
   void set_sliding_page(int32_t block, int32_t page);

@@ -42,6 +42,7 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
   rows_.clear();
   in_step_.clear();
   chunks_.clear();
+  cache.allow_reading(max_rows_);
   for (const auto& s : active) {
     if (s->in_prefill()) continue;
     cache.extend(s->slot, s->n_cached, s->n_cached + 1);
@@ -55,7 +56,7 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
       const int before = s->n_cached;
       s->n_cached = cache.reuse(s->slot, s->request.prompt, before);
       s->n_reused += s->n_cached - before;
-      if (waits(*s, active)) continue;
+      if (cache.is_reading(s->slot) || waits(*s, active)) continue;
     }
     chunks_.push_back({s.get()});
   }

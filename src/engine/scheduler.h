@@ -2,7 +2,8 @@
 //
 // Half of that room is the oldest prompt's, so that each one's turn comes; the rest goes to those that have least left,
 // so that a short one is not held up by a long one. A prompt whose beginning another one is about to run waits for it,
-// and takes over its blocks.
+// and takes over its blocks. What lies on disk of a beginning is read a step's worth of tokens at a time, while others
+// go on.
 #pragma once
 
 #include <list>
@@ -23,7 +24,7 @@ class Scheduler {
   Scheduler(int max_rows, int max_batch);
 
   // The next step of `active`, oldest first. Its positions have their pages. Beside answers, prompts have at most
-  // max_prompt_rows.
+  // max_prompt_rows. There are no rows where all that there is to do is to read on in the next call.
   void compose(const Sequences& active, KvCache& cache, int max_prompt_rows);
 
   std::span<const StepRow> rows() const { return rows_; }

@@ -66,6 +66,11 @@ void add_prefixes(Families& families, const PrefixStats& prefix) {
                        prefix.n_reused_tokens);
   families.add_gauge("paro_prefix_blocks", "Blocks of tokens that the caches hold at most", prefix.n_blocks);
   families.add_gauge("paro_prefix_blocks_used", "Blocks of tokens that prompts can take over", prefix.n_used_blocks);
+  if (prefix.disk_limit_bytes == 0) return;
+  families.add_counter("paro_prefix_disk_tokens_total", "Tokens of prompts whose keys and values were read from disk",
+                       prefix.n_disk_tokens);
+  families.add_gauge("paro_prefix_disk_bytes", "Files of beginnings of prompts", prefix.n_disk_bytes);
+  families.add_gauge("paro_prefix_disk_limit_bytes", "What these files may take", prefix.disk_limit_bytes);
 }
 
 void add_memory(Families& families, const MemoryReport& report) {

@@ -269,6 +269,16 @@ TEST_F(Metrics, TellOfPrefixesThatWereTakenOver) {
   EXPECT_EQ(samples.at("paro_prefix_prompt_tokens_total"), 1000);
   EXPECT_EQ(samples.at("paro_prefix_blocks"), 64);
   EXPECT_EQ(samples.at("paro_prefix_blocks_used"), 30);
+  EXPECT_FALSE(samples.contains("paro_prefix_disk_bytes")) << "nothing is kept on disk";
+}
+
+TEST_F(Metrics, TellOfPrefixesOnDiskWhereSomeAreKept) {
+  engine.prefix = {.n_disk_tokens = 320, .n_disk_bytes = 4096, .disk_limit_bytes = 8192};
+  start();
+  const Samples samples = scrape();
+  EXPECT_EQ(samples.at("paro_prefix_disk_tokens_total"), 320);
+  EXPECT_EQ(samples.at("paro_prefix_disk_bytes"), 4096);
+  EXPECT_EQ(samples.at("paro_prefix_disk_limit_bytes"), 8192);
 }
 
 TEST_F(Metrics, MemoryIsTheEnginesReportToTheByte) {

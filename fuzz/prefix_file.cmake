@@ -1,0 +1,1 @@
+paro_fuzz(prefix_file DEPENDS paro_engine)
