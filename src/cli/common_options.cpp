@@ -52,13 +52,13 @@ int64_t free_bytes(const std::filesystem::path& directory) {
 
 }  // namespace
 
-void add_model(CLI::App& app, std::filesystem::path& model, std::string what) {
+CLI::Option* add_model(CLI::App& app, std::filesystem::path& model, std::string what) {
   const auto to_directory = [](std::string& text) {
     std::error_code error;
     if (const auto pulled = find_pulled(text); pulled && !std::filesystem::exists(text, error)) text = pulled->string();
     return std::string();
   };
-  app.add_option("MODEL", model, what + ", or ORG/NAME that was pulled")
+  return app.add_option("MODEL", model, what + ", or ORG/NAME that was pulled")
       ->required()
       ->transform(CLI::Validator(to_directory, ""));
 }

@@ -32,6 +32,7 @@ class CommonOptions {
 };
 
 // The positional MODEL: what it may be, but for ORG/NAME that was pulled, which becomes its directory.
-void add_model(CLI::App& app, std::filesystem::path& model, std::string what = "Directory in Hugging Face layout");
+CLI::Option* add_model(CLI::App& app, std::filesystem::path& model,
+                       std::string what = "Directory in Hugging Face layout");
 
 }  // namespace paro::cli

@@ -1,8 +1,11 @@
-// paro serve: shows the plan, loads, and serves until it is told to stop.
+// paro serve: shows the plan, loads, and serves until it is told to stop; or several models, loaded as they are asked
+// for.
 
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <iterator>
 #include <optional>
 
 #include "base/error.h"
@@ -11,17 +14,13 @@
 #include "cli/command.h"
 #include "cli/common_options.h"
 #include "cli/file_limit.h"
-#include "cli/model_card.h"
 #include "cli/model_files.h"
 #include "cli/model_location.h"
-#include "cli/model_settings_file.h"
+#include "cli/model_opener.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "cli/server_limits.h"
-#include "cli/serving_options.h"
 #include "cli/stop_signals.h"
-#include "cli/text_model.h"
-#include "engine/batch_engine.h"
 #include "engine/memory_plan.h"
 #include "server/cors.h"
 #include "server/listener.h"
@@ -45,7 +44,10 @@ unsigned parse_mode(const std::string& text) {
 class Serve final : public Command {
  public:
   void add_flags(CLI::App& app) override {
-    add_model(app, model_);
+    add_model(app, model_)->required(false);
+    app.add_option("--models-dir", models_directory_,
+                   "Directory of models, each served under its name and loaded when it is asked for; in place of MODEL")
+        ->check(CLI::ExistingDirectory);
     app.add_option("--host", server_.host, "Address to listen on, or unix:PATH for a Unix socket")
         ->capture_default_str();
     app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
@@ -99,86 +101,71 @@ class Serve final : public Command {
     server_.cors_origins = server::parse_origins(cors_origins_);
     limits_.apply_to(server_);
     allow_connections(server_.max_connections);
-    check_model_directory(model_);
-    const server::ModelSettings settings = read_model_settings(model_, settings_file_);
-    EngineOptions options = common_.engine_options(model_);
-    apply_to(options, settings);
     server_.socket_mode = parse_mode(socket_mode_);
+    server_.grace = std::chrono::seconds(grace_s_);
     if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
     server::check_address(server_);
-    const TextModel text = TextModel::load(model_, template_file_);
-    options = serving_options(options, text.serving_memory(), server_, limits_.max_queue());
-    auto backend = common_.make_backend();
-    show_plan(options, *backend, text);
-    std::string card = card_of(text, settings);
-    const auto engine = open_engine(options, std::move(backend), progress_bar("loading"));
+    const ServedFlags flags{common_, sampling_, server_, limits_.max_queue(), settings_file_, template_file_};
+    serves_several() ? serve_several(flags, signals) : serve_one(flags, signals);
+    log::info("stopped");
+    return 0;
+  }
 
-    set_defaults(settings);
-    server_.grace = std::chrono::seconds(grace_s_);
-    server::Server server(server_, {.id = model_name_.empty() ? model_name(model_) : model_name_,
-                                    .engine = *engine,
-                                    .tokenizer = text.tokenizer,
-                                    .chat_template = text.chat_template ? &*text.chat_template : nullptr,
-                                    .bos_token = text.bos_token,
-                                    .eos_token = text.eos_token,
-                                    .card = std::move(card),
-                                    .alias = settings.model_alias,
-                                    .display_name = settings.display_name,
-                                    .directory = model_name(model_),
-                                    .template_source = template_shown(text)});
+ private:
+  // A variable that names where models lie is no reason not to serve the one that is given.
+  bool serves_several() const {
+    const char* variable = std::getenv("PARO_MODELS_DIR");
+    if (model_.empty() && models_directory_.empty()) {
+      throw Error(ErrorKind::usage, "no model is given, expected MODEL or --models-dir");
+    }
+    if (model_.empty()) return true;
+    if (models_directory_.empty() || (variable != nullptr && models_directory_ == variable)) return false;
+    throw Error(ErrorKind::usage, "both MODEL and --models-dir are given, expected one of them");
+  }
+
+  void serve_one(const ServedFlags& flags, StopSignals& signals) const {
+    check_model_directory(model_);
+    const ModelOpener opener(model_, model_name_.empty() ? model_name(model_) : model_name_, flags);
+    const server::LoadedModel loaded = opener.load({}, /*shows_plan=*/true);
+    server::Server server(loaded.options, loaded.model);
+    run(server, signals);
+    loaded.model.engine.stop(std::chrono::milliseconds(0));
+  }
+
+  void serve_several(const ServedFlags& flags, StopSignals& signals) const {
+    const auto refuse = [](const char* flag, bool is_given) {
+      if (is_given) throw Error(ErrorKind::usage, "{} is of one model, and --models-dir serves several", flag);
+    };
+    refuse("--model-name", !model_name_.empty());
+    refuse("--model-settings", settings_file_.has_value());
+    refuse("--chat-template-file", template_file_.has_value());
+    const std::vector<FoundModel> found = models_in(models_directory_);
+    const int64_t budget_bytes = memory_budget(common_.engine_options(found.front().directory));
+    const int64_t room_bytes = budget_bytes - server::planned_bytes(server_);
+    std::vector<server::ServableModel> models;
+    std::string table;
+    for (const FoundModel& each : found) {
+      models.push_back(ModelOpener::servable(each.directory, each.id, flags, budget_bytes));
+      if (models.back().refusal) continue;
+      fmt::format_to(std::back_inserter(table), "  {:<40} {:>10}  context {}\n", each.id,
+                     format_bytes(models.back().plan_bytes), models.back().max_context);
+    }
+    print(fmt::format("models of {}\n{}  {} for those that are loaded, {} for the server\n", models_directory_.string(),
+                      table, format_bytes(room_bytes), format_bytes(server::planned_bytes(server_))));
+    server::Server server(server_, std::move(models), room_bytes, limits_.max_queue());
+    run(server, signals);
+  }
+
+  void run(server::Server& server, StopSignals& signals) const {
     signals.on_first([&server] { server.stop(); });
     if (!server_.tls_certificate.empty()) signals.on_hangup([&server] { server.reload_certificate(); });
     log::info("listening on {}", server.address());
     server.run();
     signals.on_first({});
     signals.on_hangup({});
-    engine->stop(std::chrono::milliseconds(0));
-    log::info("stopped");
-    return 0;
   }
 
- private:
-  // Keeps what the plan came to, so that loading comes to the same. A plan that does not fit is refused there.
-  void show_plan(EngineOptions& options, Backend& backend, const TextModel& text) const {
-    const ModelFiles files = ModelFiles::open(model_);
-    const MemoryReport report = plan_memory(options, files.config, files.weights(), backend).report;
-    if (!report.fits) throw plan_refusal(report);
-    options.memory_budget_bytes = report.budget_bytes;
-    print(fmt::format("{} as '{}', {}\nmemory plan\n{}", model_.string(),
-                      model_name_.empty() ? model_name(model_) : model_name_, backend.name(), format_table(report)));
-    if (!text.chat_template) log::warn("the model has no chat template: only plain completions are served");
-  }
-
-  static std::string template_shown(const TextModel& text) {
-    return int64_t(text.template_source.size()) <= server::kMaxTemplateBytes ? text.template_source : std::string();
-  }
-
-  // Flags win over the model's settings; what neither tells is generation_config.json's.
-  void set_defaults(const server::ModelSettings& settings) {
-    server_.temperature = sampling_.temperature ? sampling_.temperature : settings.temperature;
-    server_.top_p = sampling_.top_p ? sampling_.top_p : settings.top_p;
-    server_.top_k = sampling_.top_k ? sampling_.top_k : settings.top_k;
-    server_.seed = sampling_.seed;
-    server_.min_p = settings.min_p;
-    server_.repetition_penalty = settings.repetition_penalty;
-    server_.presence_penalty = settings.presence_penalty;
-    server_.frequency_penalty = settings.frequency_penalty;
-    server_.max_tokens = settings.max_tokens;
-  }
-
-  // As `paro inspect --json` prints it.
-  std::string card_of(const TextModel& text, const server::ModelSettings& settings) const {
-    const boost::json::object facts = model_card(model_, ModelFiles::open(model_), &text);
-    warn_of_unused(settings, std::string_view(facts.at("mtp head").as_string()));
-    std::string card = to_text(facts);
-    if (int64_t(card.size()) > server::kMaxCardBytes) {
-      throw Error(ErrorKind::config, "'{}': its card has {} bytes, expected at most {}; are its stop tokens right?",
-                  model_.string(), card.size(), server::kMaxCardBytes);
-    }
-    return card;
-  }
-
-  fs::path model_;
+  fs::path model_, models_directory_;
   std::string model_name_;
   std::optional<fs::path> api_key_file_, settings_file_, template_file_;
   std::string socket_mode_ = "0660";

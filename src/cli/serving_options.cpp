@@ -8,7 +8,7 @@ EngineOptions serving_options(EngineOptions options, std::vector<MemoryClass> te
                               int max_queue) {
   options.max_queue = max_queue;
   options.other_memory = std::move(text);
-  options.other_memory.push_back({"server buffers", server::planned_bytes(server), 0});
+  options.other_memory.push_back({server::kServerMemoryClass, server::planned_bytes(server), 0});
   return options;
 }
 

@@ -256,17 +256,17 @@ std::vector<std::string> suggestions(const EngineOptions& options, const ModelCo
 
 }  // namespace
 
+int64_t memory_budget(const EngineOptions& options) {
+  if (options.memory_budget_bytes) return *options.memory_budget_bytes;
+  const int64_t available = machine_memory().available_bytes;
+  return available - reserve_bytes(available);
+}
+
 MemoryPlan plan_memory(const EngineOptions& options, const ModelConfig& config, const SafetensorsFiles* files,
                        Backend& backend) {
   const Planner planner(options, config, files, backend);
   check_given(options, planner);
-  int64_t budget = 0;
-  if (options.memory_budget_bytes) {
-    budget = *options.memory_budget_bytes;
-  } else {
-    const int64_t available = machine_memory().available_bytes;
-    budget = available - reserve_bytes(available);
-  }
+  const int64_t budget = memory_budget(options);
   Fitting fitting(planner, options, budget);
   MemoryPlan plan = fitting.fit();
   if (!plan.report.fits) {

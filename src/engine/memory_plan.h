@@ -53,6 +53,9 @@ struct MemoryPlan {
   int64_t arena_memory_bytes() const { return std::max(arena_bytes, staging_bytes); }
 };
 
+// What all of the program may take: as the options say, else what the machine has free, less a reserve.
+int64_t memory_budget(const EngineOptions& options);
+
 // Plans `options.model` on `backend`; `files` null plans from the config alone. What options leave open is fitted to
 // the budget, as docs/memory.md says: fewer sequences, then smaller steps, then embeddings read from disk, then
 // streamed experts, then a shorter context. A plan that does not fit all the same comes back with fits = false and

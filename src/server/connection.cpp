@@ -25,6 +25,7 @@
 #include "server/json_text.h"
 #include "server/metrics.h"
 #include "server/routes.h"
+#include "server/server_state.h"
 #include "server/stream.h"
 
 namespace paro::server {
@@ -50,19 +51,19 @@ std::string_view methods_at(const HttpRequest& request) {
 
 }  // namespace
 
-Connection::Connection(std::unique_ptr<Stream> stream, Strand strand, const Service& service, MemoryPool& pool)
-    : service_(service),
+Connection::Connection(std::unique_ptr<Stream> stream, Strand strand, ServerState& server)
+    : server_(server),
       strand_(std::move(strand)),
       stream_(std::move(stream)),
       wakeup_(std::make_shared<Wakeup>(strand_)),
-      memory_(pool) {}
+      memory_(server.pool) {}
 
 Connection::~Connection() = default;
 
 asio::awaitable<void> Connection::run() {
   try {
     {
-      const Stream::Deadline deadline(*stream_, service_.options.read_timeout);
+      const Stream::Deadline deadline(*stream_, server_.options.read_timeout);
       co_await stream_->handshake();
     }
     co_await serve_requests();
@@ -76,7 +77,7 @@ asio::awaitable<void> Connection::refuse() {
   try {
     name_request();
     const ApiError error(Error(ErrorKind::unavailable, "server: all {} connections are taken; try again",
-                               service_.options.max_connections));
+                               server_.options.max_connections));
     co_await report(error);
     co_await hang_up();
   } catch (const std::exception& failure) {
@@ -89,6 +90,7 @@ asio::awaitable<void> Connection::serve_requests() {
   Reading reading;
   do {
     request_ = {};
+    json_.reset();
     answered_ = streaming_ = false;
     release_body();
     hold_answer(0);
@@ -102,7 +104,7 @@ asio::awaitable<void> Connection::serve_requests() {
 }
 
 asio::awaitable<Connection::Reading> Connection::read_request() {
-  const ServerOptions& options = service_.options;
+  const ServerOptions& options = server_.options;
   boost::system::error_code failure;
   const auto or_failure = [&failure] { return asio::redirect_error(asio::use_awaitable, failure); };
 
@@ -165,7 +167,7 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
   parser.eager(true);
   while (!parser.is_done() && !failure) {
     const uint64_t n_read = parser.get().body().size();
-    if (!length) memory_.set_body_bytes(std::min(std::bit_ceil(n_read + kReadBytes), service_.options.max_body_bytes));
+    if (!length) memory_.set_body_bytes(std::min(std::bit_ceil(n_read + kReadBytes), server_.options.max_body_bytes));
     co_await http::async_read_some(*stream_, buffer_, parser, asio::redirect_error(asio::use_awaitable, failure));
   }
 }
@@ -173,9 +175,9 @@ asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::e
 // What can be refused before the body is read.
 void Connection::check_header(const HttpHeader& header) const {
   if (header.method() == http::verb::options) return;
-  check_origin(header, service_.options.cors_origins);
+  check_origin(header, server_.options.cors_origins);
   const std::string path = route_path(std::string_view(header.target().data(), header.target().size()));
-  const std::vector<std::string>& keys = service_.options.api_keys;
+  const std::vector<std::string>& keys = server_.options.api_keys;
   const Route* found = route_at(path);
   const bool needs_key = found == nullptr || found->needs_key;
   if (needs_key && !keys.empty() && !has_key(header, keys)) {
@@ -215,7 +217,22 @@ asio::awaitable<void> Connection::dispatch() {
     co_return;
   }
   const Route& route = find_route(request_.method(), route_path(std::string_view(request_.target())));
-  co_await route.handler(*this, service_);
+  if (const Handler* handler = std::get_if<Handler>(&route.handler)) {
+    co_await (*handler)(*this);
+    co_return;
+  }
+  const ModelLibrary::Lease lease = server_.library.lease(named_model(), wakeup_);
+  while (lease.is_waiting()) co_await wait(server_.options.ping_interval);
+  co_await std::get<ModelHandler>(route.handler)(*this, lease.service());
+}
+
+// Empty: the request names none.
+std::string Connection::named_model() {
+  if (request_.method() != http::verb::post)
+    return percent_decoded(query_value(std::string_view(request_.target()), "model"));
+  json_ = parse_body(request_.body(), &memory_);
+  release_body();
+  return JsonFields(*json_).string("model").value_or("");
 }
 
 asio::awaitable<void> Connection::report(const ApiError& error) {
@@ -242,7 +259,7 @@ template <typename Body>
 void Connection::set_common_fields(http::response<Body>& response) const {
   response.set(http::field::server, "paro");
   response.set(dialect() == Dialect::anthropic ? "Request-Id" : "X-Request-Id", request_id_);
-  set_cors_fields(response, request_, service_.options.cors_origins, methods_at(request_));
+  set_cors_fields(response, request_, server_.options.cors_origins, methods_at(request_));
   response.keep_alive(keeps_alive_);
   if (response.result_int() == kOverloadedStatus) response.reason("Overloaded");
   if (response.result() == http::status::service_unavailable || response.result_int() == kOverloadedStatus)
@@ -303,7 +320,7 @@ asio::awaitable<void> Connection::send_whole(http::response<Body> response) {
   release_body();
   count_answer(response.result_int());
   answered_ = true;
-  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   http::response_serializer<Body> serializer(response);
   if (request_.method() == http::verb::head) {
     co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
@@ -318,7 +335,7 @@ asio::awaitable<void> Connection::respond_empty(unsigned status) {
   set_common_fields(response);
   count_answer(status);
   answered_ = true;
-  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   co_await http::async_write(*stream_, response, asio::use_awaitable);
 }
 
@@ -336,13 +353,13 @@ asio::awaitable<void> Connection::begin_events() {
   release_body();
   count_answer(200);
   answered_ = streaming_ = true;
-  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
   if (frames.empty()) co_return;  // an empty chunk would end the answer
-  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   if (request_.version() >= 11) {
     const auto chunk = http::make_chunk(asio::buffer(frames));
     co_await asio::async_write(*stream_, chunk, asio::use_awaitable);
@@ -354,7 +371,7 @@ asio::awaitable<void> Connection::send_events(std::string frames) {
 asio::awaitable<void> Connection::end_events() {
   streaming_ = false;
   if (request_.version() < 11) co_return;
-  const Stream::Deadline deadline(*stream_, service_.options.write_timeout);
+  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   const auto last = http::make_chunk_last();
   co_await asio::async_write(*stream_, last, asio::use_awaitable);
 }
@@ -391,15 +408,15 @@ void Connection::close() {
 std::optional<std::chrono::steady_clock::time_point> Connection::waits_since() const { return stream_->waits_since(); }
 
 json::object Connection::take_json() {
-  json::object body = parse_body(request_.body(), &memory_);
-  release_body();
+  json::object body = std::move(json_.value());
+  json_.reset();
   return body;
 }
 
 void Connection::hold_answer(uint64_t n_bytes) { memory_.set_answer_bytes(n_bytes); }
 
 void Connection::count_answer(unsigned status) const {
-  service_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
+  server_.metrics->count_answer(route_at(route_path(std::string_view(request_.target()))), status);
 }
 
 void Connection::log_failure(const ApiError& error) const {

@@ -16,19 +16,18 @@
 #include "server/error_dialect.h"
 #include "server/http_request.h"
 #include "server/request_memory.h"
-#include "server/service.h"
 #include "server/wakeup.h"
 
 namespace paro::server {
 
 class Stream;
+struct ServerState;
 
 class Connection : public std::enable_shared_from_this<Connection> {  // shared by its coroutine and the server's list
  public:
   static constexpr std::string_view kJson = "application/json";
 
-  // `pool` is for the requests of all connections.
-  Connection(std::unique_ptr<Stream> stream, Strand strand, const Service& service, MemoryPool& pool);
+  Connection(std::unique_ptr<Stream> stream, Strand strand, ServerState& server);
   ~Connection();
 
   boost::asio::awaitable<void> run();  // until the connection ends; throws nothing
@@ -48,6 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   // For handlers, on the strand.
   const HttpRequest& request() const { return request_; }
   const std::string& request_id() const { return request_id_; }  // the client's, or else a new one
+  ServerState& server() const { return server_; }
   boost::json::object take_json();     // the body, whose text is gone then; made of memory that lives as long as this
   void hold_answer(uint64_t n_bytes);  // that a whole answer comes to by now, in all; throws as RequestMemory
   MemoryPool& memory_pool() const { return memory_.pool(); }
@@ -73,6 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   boost::asio::awaitable<void> read_body(HttpParser& parser, boost::system::error_code& failure);
   boost::asio::awaitable<void> handle();
   boost::asio::awaitable<void> dispatch();
+  std::string named_model();
   boost::asio::awaitable<void> watch();
   boost::asio::awaitable<void> report(const ApiError& error);
   boost::asio::awaitable<void> hang_up();
@@ -87,7 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   void log_failure(const ApiError& error) const;
   void release_body();
 
-  const Service& service_;
+  ServerState& server_;
   Strand strand_;
   std::unique_ptr<Stream> stream_;
   boost::beast::flat_buffer buffer_;
@@ -96,8 +97,9 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
 
   HttpRequest request_;
   std::string request_id_;
-  bool keeps_alive_ = false;  // after this answer
-  bool answered_ = false;     // a header was sent
+  std::optional<boost::json::object> json_;  // of the body, until it is taken
+  bool keeps_alive_ = false;                 // after this answer
+  bool answered_ = false;                    // a header was sent
   bool streaming_ = false;
   bool idle_ = false;  // between requests
   bool draining_ = false;

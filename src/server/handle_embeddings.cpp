@@ -23,7 +23,6 @@ using Vector = std::vector<float>;  // [hidden_size]
 
 EmbeddingRequest embedding_request(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   return read_embedding_request(body, service);
 }
 

@@ -24,7 +24,6 @@ struct ChatJob {
 // The request's JSON and text are gone when the sequences start.
 ChatJob chat_job(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   ChatRequest request = read_chat_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   AnswerJob job;
   job.prompts.push_back(chat_prompt_tokens(request, service));
@@ -37,7 +36,6 @@ ChatJob chat_job(Connection& connection, const Service& service) {
 
 AnswerJob completion_job(Connection& connection, const Service& service, std::vector<std::string>& echoes) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   CompletionRequest request =
       read_completion_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   AnswerJob job;

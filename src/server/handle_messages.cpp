@@ -20,7 +20,6 @@ struct MessageJob {
 };
 
 MessageRequest read_request(const json::object& body, const Service& service) {
-  check_model(body, service);
   return read_message_request(body, service.default_sampling, service.model.engine.info().vocab_size);
 }
 

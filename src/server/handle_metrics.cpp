@@ -8,8 +8,10 @@
 
 #include "server/connection.h"
 #include "server/metrics.h"
+#include "server/model_totals.h"
 #include "server/peak_memory.h"
 #include "server/routes.h"
+#include "server/server_state.h"
 
 namespace paro::server {
 namespace {
@@ -99,10 +101,12 @@ void add_experts(Families& families, const ExpertStats& experts) {
                        experts.wait_seconds);
 }
 
-std::string metrics_text(const Service& service) {
-  Families families(service.metrics->collect());
-  const MemoryReport report = service.model.engine.memory();
-  const EngineStatus status = service.model.engine.status();
+std::string metrics_text(ServerState& server) {
+  Families families(server.metrics->collect());
+  const std::vector<ModelLibrary::Lease> models = server.library.loaded();
+  families.add_gauge("paro_models_loaded", "Models in memory", models.size());
+  const MemoryReport report = total_memory(server, models);
+  const EngineStatus status = total_status(models);
   add_sequences(families, status);
   add_prefixes(families, status.prefix);
   add_memory(families, report);
@@ -112,8 +116,8 @@ std::string metrics_text(const Service& service) {
 
 }  // namespace
 
-asio::awaitable<void> handle_metrics(Connection& connection, const Service& service) {
-  co_await connection.respond_text(200, metrics_text(service), kTextFormat);
+asio::awaitable<void> handle_metrics(Connection& connection) {
+  co_await connection.respond_text(200, metrics_text(connection.server()), kTextFormat);
 }
 
 }  // namespace paro::server

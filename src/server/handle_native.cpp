@@ -27,7 +27,6 @@ struct NativeJob {
 // The request's JSON and text are gone when the sequences start.
 NativeJob native_job(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   const JsonFields fields(body);
   const json::value* prompt = fields.find("prompt");
   if (prompt == nullptr) throw invalid_field("prompt", "is missing");

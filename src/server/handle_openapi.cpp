@@ -8,7 +8,7 @@
 
 namespace paro::server {
 
-boost::asio::awaitable<void> handle_openapi(Connection& connection, const Service&) {
+boost::asio::awaitable<void> handle_openapi(Connection& connection) {
   boost::beast::http::fields fields;
   fields.set(boost::beast::http::field::content_type, std::string(Connection::kJson));
   co_await connection.respond_static(200, openapi_text(), fields);

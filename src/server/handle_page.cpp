@@ -21,7 +21,7 @@ std::string content_security_policy(const Page& page) {
 
 }  // namespace
 
-asio::awaitable<void> handle_page(Connection& connection, const Service&) {
+asio::awaitable<void> handle_page(Connection& connection) {
   const Page file = page();
   const HttpHeader& request = connection.request();
   http::fields fields;

@@ -23,7 +23,6 @@ struct ResponseJob {
 // memory, and charged.
 ResponseJob response_job(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   ResponseRequest request =
       read_response_request(body, service.default_sampling, service.model.engine.info().vocab_size);
   AnswerJob job;

@@ -33,7 +33,6 @@ json::value piece_of(const text::Tokenizer& tokenizer, int32_t id) {
 // Understands llama.cpp's {content} and vLLM's {prompt} or {messages}; answers with what both give.
 json::object tokenize(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   const JsonFields fields(body);
   const text::Tokenizer& tokenizer = service.model.tokenizer;
 
@@ -73,7 +72,6 @@ json::object tokenize(Connection& connection, const Service& service) {
 
 json::object detokenize(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   const json::array* tokens = JsonFields(body).array("tokens");
   if (tokens == nullptr) throw invalid_field("tokens", "is missing");
   const std::vector<int32_t> ids = read_token_ids(*tokens, "tokens", service.model.engine.info().vocab_size);
@@ -87,7 +85,6 @@ json::object detokenize(Connection& connection, const Service& service) {
 // Of what /chat/completions would be given.
 json::object input_tokens(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   json::object response;
   response["object"] = "response.input_tokens";
   response["input_tokens"] = chat_prompt_tokens(chat_request_of(body, service), service).size();
@@ -96,7 +93,6 @@ json::object input_tokens(Connection& connection, const Service& service) {
 
 json::object apply_template(Connection& connection, const Service& service) {
   const json::object body = connection.take_json();
-  check_model(body, service);
   json::object response;
   response["prompt"] = chat_prompt(chat_request_of(body, service), service);
   return response;

@@ -26,6 +26,9 @@ std::optional<ApiError> api_error_of(boost::system::error_code failure, uint64_t
 // The path of a target as the routes spell it: without query, /v1 and a slash at the end, percent-decoded, UTF-8.
 std::string route_path(std::string_view target);
 
+// %41 and the like as the bytes that they stand for; what is no such code stays.
+std::string percent_decoded(std::string_view text);
+
 // The value of a name in a target's query, as it stands there; empty where it is not.
 std::string_view query_value(std::string_view target, std::string_view name);
 

@@ -4,15 +4,6 @@
 
 namespace paro::server {
 
-void check_model(const boost::json::object& body, const Service& service) {
-  const auto name = JsonFields(body).string("model");
-  if (!name || name->empty() || service.serves(*name) || service.options.any_model) return;
-  ApiError error(404, "invalid_request_error", "model_not_found",
-                 fmt::format("request: the model '{}' is not served here; '{}' is", *name, service.model.id));
-  error.param = "model";
-  throw error;
-}
-
 std::string chat_prompt(const ChatRequest& request, const Service& service, std::string_view param) {
   if (!service.renderer)
     throw invalid_field(param, "cannot be used: the model has no chat template; use /v1/completions");

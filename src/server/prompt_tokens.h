@@ -1,7 +1,6 @@
 // From a checked request to the token ids of its prompt.
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,9 +11,6 @@
 #include "server/service.h"
 
 namespace paro::server {
-
-// Throws ApiError 404 when `model` names another than the served one, unless any name will do.
-void check_model(const boost::json::object& body, const Service& service);
 
 // The rendered template. Throws ApiError 400 about `param` when the model has none, or cannot read the messages.
 std::string chat_prompt(const ChatRequest& request, const Service& service, std::string_view param = "messages");

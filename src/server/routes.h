@@ -5,6 +5,7 @@
 #include <boost/beast/http/verb.hpp>
 #include <span>
 #include <string_view>
+#include <variant>
 
 #include "server/error_dialect.h"
 
@@ -13,13 +14,15 @@ namespace paro::server {
 class Connection;
 struct Service;
 
-using Handler = boost::asio::awaitable<void> (*)(Connection& connection, const Service& service);
+// Of the server as a whole, and of the model that the request names, by `model` in its body or its query.
+using Handler = boost::asio::awaitable<void> (*)(Connection& connection);
+using ModelHandler = boost::asio::awaitable<void> (*)(Connection& connection, const Service& service);
 
 struct Route {
   boost::beast::http::verb method;
   std::string_view path;  // one that ends with / has a name after it, but for / itself
   bool needs_key;
-  Handler handler;
+  std::variant<Handler, ModelHandler> handler;
   Dialect dialect = Dialect::openai;  // of its errors
 };
 
@@ -41,16 +44,16 @@ boost::asio::awaitable<void> handle_slots(Connection& connection, const Service&
 boost::asio::awaitable<void> handle_messages(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_count_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_responses(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_models(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_model(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_health(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_memory(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_metrics(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_openapi(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_models(Connection& connection);
+boost::asio::awaitable<void> handle_model(Connection& connection);
+boost::asio::awaitable<void> handle_health(Connection& connection);
+boost::asio::awaitable<void> handle_memory(Connection& connection);
+boost::asio::awaitable<void> handle_metrics(Connection& connection);
+boost::asio::awaitable<void> handle_openapi(Connection& connection);
 boost::asio::awaitable<void> handle_tokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_detokenize(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_input_tokens(Connection& connection, const Service& service);
 boost::asio::awaitable<void> handle_apply_template(Connection& connection, const Service& service);
-boost::asio::awaitable<void> handle_page(Connection& connection, const Service& service);
+boost::asio::awaitable<void> handle_page(Connection& connection);
 
 }  // namespace paro::server

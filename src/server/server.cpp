@@ -23,6 +23,7 @@
 #include "server/connection.h"
 #include "server/listener.h"
 #include "server/metrics.h"
+#include "server/server_state.h"
 #include "server/stream.h"
 #include "server/tls.h"
 
@@ -39,18 +40,17 @@ constexpr std::chrono::milliseconds kAcceptPause(100);
 }  // namespace
 
 struct Server::Impl {
-  Impl(ServerOptions options, ServedModel model)
-      : service(std::move(options), std::move(model)),
-        pool(service.options.max_request_bytes),
-        io(std::max(service.options.n_threads, 1)),
+  explicit Impl(ServerState& server_state)
+      : state(server_state),
+        io(std::max(state.options.n_threads, 1)),
         accept_strand(asio::make_strand(io)),
-        listener(accept_strand, service.options),
+        listener(accept_strand, state.options),
         stop_timer(accept_strand) {
     load_certificate();
   }
 
   void load_certificate() {
-    const ServerOptions& options = service.options;
+    const ServerOptions& options = state.options;
     if (!options.tls_certificate.empty()) tls = server::load_certificate(options.tls_certificate, options.tls_key);
   }
 
@@ -76,7 +76,7 @@ struct Server::Impl {
         continue;
       }
       auto stream = std::make_unique<Stream>(std::move(socket), tls ? &*tls : nullptr);
-      start(std::make_shared<Connection>(std::move(stream), strand, service, pool), strand);
+      start(std::make_shared<Connection>(std::move(stream), strand, state), strand);
     }
   }
 
@@ -84,14 +84,14 @@ struct Server::Impl {
     bool refused = false;
     {
       const std::lock_guard lock(mutex);
-      refused = static_cast<int>(connections.size()) >= service.options.max_connections && !make_room();
+      refused = static_cast<int>(connections.size()) >= state.options.max_connections && !make_room();
       // The socket closes with the connection. A handshake is too much for a word.
       if (refused && (tls || n_refusals >= kMaxRefusals)) return;
       if (refused) {
         ++n_refusals;
       } else {
         connections.insert(connection);
-        service.metrics->set_open_connections(connections.size());
+        state.metrics->set_open_connections(connections.size());
       }
     }
     asio::co_spawn(strand, refused ? connection->refuse() : connection->run(),
@@ -102,7 +102,7 @@ struct Server::Impl {
   // has waited for long.
   bool make_room() {
     std::shared_ptr<Connection> slowest;
-    auto since = std::chrono::steady_clock::now() - service.options.patience;
+    auto since = std::chrono::steady_clock::now() - state.options.patience;
     for (const auto& connection : connections) {
       const auto waits_since = connection->waits_since();
       if (!waits_since || *waits_since > since) continue;
@@ -121,7 +121,7 @@ struct Server::Impl {
       --n_refusals;
     } else {
       connections.erase(connection);
-      service.metrics->set_open_connections(connections.size());
+      state.metrics->set_open_connections(connections.size());
     }
     if (stopping && connections.empty()) asio::post(accept_strand, [this] { stop_timer.cancel(); });
   }
@@ -143,7 +143,7 @@ struct Server::Impl {
     }
     listener.close();
     for (const auto& connection : all_connections()) connection->drain();
-    co_await wait_for_connections(service.options.grace);
+    co_await wait_for_connections(state.options.grace);
     for (const auto& connection : all_connections()) connection->interrupt();
     co_await wait_for_connections(kLastWords);
     for (const auto& connection : all_connections()) connection->close();
@@ -154,8 +154,7 @@ struct Server::Impl {
     if (!none_left()) co_await stop_timer.async_wait(asio::as_tuple(asio::use_awaitable));
   }
 
-  Service service;
-  MemoryPool pool;  // outlives the connections that io holds
+  ServerState& state;
   asio::io_context io;
   Strand accept_strand;
   Listener listener;  // used on accept_strand, as are those below
@@ -168,8 +167,17 @@ struct Server::Impl {
   bool stopping = false;
 };
 
-Server::Server(ServerOptions options, ServedModel model)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(model))) {}
+Server::Server(ServerOptions options, ServedModel model) {
+  state_ = std::make_unique<ServerState>(options, std::make_shared<Metrics>(),
+                                         LoadedModel{options, std::move(model), {}}, options.any_model);
+  impl_ = std::make_unique<Impl>(*state_);
+}
+
+Server::Server(ServerOptions options, std::vector<ServableModel> models, int64_t room_bytes, int max_waiting) {
+  const ModelLibrary::Limits limits{room_bytes, max_waiting, options.any_model};
+  state_ = std::make_unique<ServerState>(options, std::make_shared<Metrics>(), std::move(models), limits);
+  impl_ = std::make_unique<Impl>(*state_);
+}
 
 Server::~Server() = default;
 
@@ -180,7 +188,7 @@ const std::string& Server::address() const { return impl_->listener.address(); }
 void Server::run() {
   asio::co_spawn(impl_->accept_strand, impl_->accept(), asio::detached);
   std::vector<std::jthread> threads;
-  for (int i = 1; i < impl_->service.options.n_threads; ++i) threads.emplace_back([this] { impl_->io.run(); });
+  for (int i = 1; i < impl_->state.options.n_threads; ++i) threads.emplace_back([this] { impl_->io.run(); });
   impl_->io.run();
 }
 

@@ -3,15 +3,22 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "server/model_library.h"
 #include "server/service.h"
 
 namespace paro::server {
 
+struct ServerState;
+
 class Server {
  public:
-  // Binds and listens; connections wait until run(). Throws Error{io} when the address cannot be had.
+  // Binds and listens; connections wait until run(). Throws Error{io} when the address cannot be had. One model, or
+  // several that are loaded as they are asked for: `max_waiting` requests at most wait for that, and what is loaded
+  // takes room_bytes at most beside the server's own.
   Server(ServerOptions options, ServedModel model);
+  Server(ServerOptions options, std::vector<ServableModel> models, int64_t room_bytes, int max_waiting);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -27,11 +34,13 @@ class Server {
   void reload_certificate();
 
   // From any thread, though not from a signal handler: accepts no more, lets answers finish for the grace period, then
-  // ends them with an error. The engine is left to the caller, who stops it after run() has returned.
+  // ends them with an error. The engine of a model that was given is left
+  // to the caller, who stops it after run() has returned.
   void stop();
 
  private:
   struct Impl;
+  std::unique_ptr<ServerState> state_;  // outlives the connections that impl_ holds
   std::unique_ptr<Impl> impl_;
 };
 

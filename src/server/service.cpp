@@ -26,18 +26,16 @@ int64_t planned_bytes(const ServerOptions& options) {
                                     int64_t{Mailbox::kFreeBytes} + (options.tls_certificate.empty() ? 0 : kTlsBytes));
 }
 
-Service::Service(ServerOptions server_options, ServedModel served_model)
+Service::Service(ServerOptions server_options, ServedModel served_model, std::shared_ptr<Metrics> server_metrics)
     : options(std::move(server_options)),
       model(std::move(served_model)),
       format(text::chat_format_for(model.tokenizer, model.chat_template)),
       default_sampling(model.engine.info().default_sampling),
-      started_at(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-                     .count()),
       grammars(std::make_unique<CompiledGrammars>(
           text::answer_vocabulary(model.tokenizer, format, model.engine.info().stop_tokens,
                                   model.engine.info().vocab_size),
           options.grammar_bytes)),
-      metrics(std::make_shared<Metrics>()) {
+      metrics(std::move(server_metrics)) {
   if (options.temperature) default_sampling.temperature = *options.temperature;
   if (options.top_p) default_sampling.top_p = *options.top_p;
   if (options.top_k) default_sampling.top_k = *options.top_k;
@@ -54,10 +52,6 @@ Service::Service(ServerOptions server_options, ServedModel served_model)
 }
 
 Service::~Service() = default;
-
-bool Service::serves(std::string_view name) const {
-  return name == model.id || (!model.alias.empty() && name == model.alias);
-}
 
 size_t Service::max_text_bytes() const {
   // Normalizing can shorten a text; four times the longest token leaves room for that.

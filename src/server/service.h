@@ -1,5 +1,5 @@
-// What is served and how: everything that handlers share. Nothing here changes once the server runs, but what the
-// metrics count and the grammars that are compiled.
+// A model as it is served: everything that handlers of its requests share. Nothing here changes, but what the metrics
+// count and the grammars that are compiled.
 #pragma once
 
 #include <chrono>
@@ -65,6 +65,9 @@ constexpr int64_t kMetricsBytes = 256 << 10;
 // while a request is read.
 constexpr int64_t kMaxToolsBytes = 64 << 10;
 
+// The class of memory of a plan that is the server's own.
+constexpr const char* kServerMemoryClass = "server buffers";
+
 // What the memory plan has to leave for requests and answers, for the card and for the metrics.
 int64_t planned_bytes(const ServerOptions& options);
 
@@ -82,10 +85,8 @@ struct ServedModel {
 };
 
 struct Service {
-  Service(ServerOptions server_options, ServedModel served_model);
+  Service(ServerOptions server_options, ServedModel served_model, std::shared_ptr<Metrics> server_metrics);
   ~Service();
-
-  bool serves(std::string_view name) const;  // the model, by its id or its alias
 
   // Text beyond this many bytes cannot fit the context.
   size_t max_text_bytes() const;
@@ -98,10 +99,9 @@ struct Service {
   const text::ChatFormat& format;
   std::optional<PromptRenderer> renderer;
   SamplingOptions default_sampling;
-  int64_t started_at;  // seconds since 1970
   size_t longest_token_bytes = 1;
   const std::unique_ptr<CompiledGrammars> grammars;
-  const std::shared_ptr<Metrics> metrics;  // shared with the sequences, which end after the server at times
+  const std::shared_ptr<Metrics> metrics;  // of all models; shared with the sequences, which end after it at times
 };
 
 }  // namespace paro::server
