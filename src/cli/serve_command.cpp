@@ -93,6 +93,7 @@ class Serve final : public Command {
   int run() override {
     StopSignals signals;
     std::signal(SIGPIPE, SIG_IGN);  // a client that left is an error of its connection
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
     for (const std::string& key : server_.api_keys)
       if (key.empty()) throw Error(ErrorKind::usage, "--api-key is empty; give a key, or leave the flag out");
     if (api_key_file_) {

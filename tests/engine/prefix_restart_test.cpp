@@ -8,45 +8,16 @@
 #include "engine/batch_engine.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/engine/listener.h"
+#include "tests/engine/prompts.h"
 #include "tests/models/backends.h"
 
 namespace paro {
 namespace {
 
 namespace fs = std::filesystem;
-using test::Listener;
-using test::TemporaryDirectory;
+using namespace test;
 
 constexpr int64_t kPlenty = 1 << 30;
-
-std::vector<int32_t> tokens(int n, uint32_t seed) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    ids.push_back(int32_t(3 + (seed >> 8) % 300));
-  }
-  return ids;
-}
-
-GenerationRequest request_of(std::vector<int32_t> prompt, int max_tokens = 12) {
-  GenerationRequest request;
-  request.prompt = std::move(prompt);
-  request.max_tokens = max_tokens;
-  request.sampling.temperature = 0;
-  request.sampling.n_logprobs = 5;
-  return request;
-}
-
-void expect_same(const Generation& a, const Generation& b) {
-  ASSERT_EQ(a.tokens.size(), b.tokens.size());
-  for (size_t i = 0; i < a.tokens.size(); ++i) {
-    ASSERT_EQ(a.tokens[i].id, b.tokens[i].id) << i;
-    ASSERT_EQ(a.tokens[i].logprob, b.tokens[i].logprob) << i;
-    for (size_t j = 0; j < a.tokens[i].best.size(); ++j) {
-      ASSERT_EQ(a.tokens[i].best[j].logprob, b.tokens[i].best[j].logprob);
-    }
-  }
-}
 
 struct ModelCase {
   const char* directory;
@@ -100,8 +71,7 @@ TEST_P(PrefixRestart, ResultsAreTheSameToTheBit) {
   Restart restart(model, backend);
   const int n = model.max_context - 70;
   const std::vector<int32_t> whole = tokens(n, 1);
-  std::vector<int32_t> longer = whole;
-  for (const int32_t token : tokens(40, 2)) longer.push_back(token);
+  const std::vector<int32_t> longer = joined(whole, tokens(40, 2));
   const Generation plain = generate(restart.open(std::nullopt), request_of(whole));
   const Generation plain_longer = generate(restart.open(std::nullopt), request_of(longer));
   EXPECT_TRUE(restart.files().empty());
@@ -191,8 +161,8 @@ TEST(PrefixesOnDisk, AnswersAreThoseOfEachAloneWhateverComesAtOnce) {
   uint32_t seed = 5;
   for (int i = 0; i < 40; ++i) {
     seed = seed * 1664525u + 1013904223u;
-    prompts.push_back(tokens(100 + int(seed >> 8) % 500, (seed >> 20) % 4));
-    for (const int32_t token : tokens(1 + int(seed >> 16) % 30, seed)) prompts.back().push_back(token);
+    const std::vector<int32_t> known = tokens(100 + int(seed >> 8) % 500, (seed >> 20) % 4);
+    prompts.push_back(joined(known, tokens(1 + int(seed >> 16) % 30, seed)));
   }
   std::vector<Generation> plain;
   Engine& without = restart.open(std::nullopt);
@@ -210,9 +180,7 @@ TEST(PrefixesOnDisk, AnswersAreThoseOfEachAloneWhateverComesAtOnce) {
       if (i % 7 == 2) continue;  // cancelled, or done before
       ASSERT_EQ(reason, FinishReason::length) << i;
       if (i % 5 != 0) continue;
-      std::vector<int32_t> ids;
-      for (const SampledToken& token : plain[i / 5].tokens) ids.push_back(token.id);
-      EXPECT_EQ(listeners[i]->tokens(), ids) << i;
+      EXPECT_EQ(listeners[i]->tokens(), ids_of(plain[i / 5])) << i;
     }
     EXPECT_EQ(engine.status().prefix.n_disk_tokens > 0, round == 1);
   }

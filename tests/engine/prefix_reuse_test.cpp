@@ -6,12 +6,13 @@
 
 #include "engine/batch_engine.h"
 #include "tests/engine/listener.h"
+#include "tests/engine/prompts.h"
 #include "tests/models/backends.h"
 
 namespace paro {
 namespace {
 
-using test::Listener;
+using namespace test;
 
 struct Sizes {
   int max_batch = 3;
@@ -30,49 +31,6 @@ std::unique_ptr<Engine> open(std::unique_ptr<Backend> backend, const Sizes& size
   options.prefill_chunk = sizes.prefill_chunk;
   options.prefix_cache_bytes = sizes.prefix_cache_bytes;
   return open_engine(options, std::move(backend));
-}
-
-// Different for each seed.
-std::vector<int32_t> tokens(int n, uint32_t seed) {
-  std::vector<int32_t> ids;
-  for (int i = 0; i < n; ++i) {
-    seed = seed * 1664525u + 1013904223u;
-    ids.push_back(int32_t(3 + (seed >> 8) % 300));
-  }
-  return ids;
-}
-
-std::vector<int32_t> joined(std::vector<int32_t> a, const std::vector<int32_t>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-GenerationRequest request_of(std::vector<int32_t> prompt, int max_tokens = 12) {
-  GenerationRequest request;
-  request.prompt = std::move(prompt);
-  request.max_tokens = max_tokens;
-  request.sampling.temperature = 0;
-  request.sampling.n_logprobs = 5;
-  return request;
-}
-
-void expect_same(const Generation& a, const Generation& b) {
-  ASSERT_EQ(a.tokens.size(), b.tokens.size());
-  for (size_t i = 0; i < a.tokens.size(); ++i) {
-    ASSERT_EQ(a.tokens[i].id, b.tokens[i].id) << i;
-    ASSERT_EQ(a.tokens[i].logprob, b.tokens[i].logprob) << i;
-    ASSERT_EQ(a.tokens[i].best.size(), b.tokens[i].best.size());
-    for (size_t j = 0; j < a.tokens[i].best.size(); ++j) {
-      ASSERT_EQ(a.tokens[i].best[j].id, b.tokens[i].best[j].id);
-      ASSERT_EQ(a.tokens[i].best[j].logprob, b.tokens[i].best[j].logprob);
-    }
-  }
-}
-
-std::vector<int32_t> ids_of(const Generation& generation) {
-  std::vector<int32_t> ids;
-  for (const SampledToken& token : generation.tokens) ids.push_back(token.id);
-  return ids;
 }
 
 class PrefixReuse : public ::testing::TestWithParam<std::tuple<test::BackendCase, std::pair<const char*, int>>> {

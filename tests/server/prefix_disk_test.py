@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -109,6 +110,29 @@ def test_files_stay_within_their_limit(tmp_path: Path) -> None:
         for number in range(5):
             answer(served, prompt(number))
     assert 0 < sum(file.stat().st_size for file in whole_files(tmp_path)) <= limit
+
+
+def test_a_write_that_fails_ends_all_writing_and_no_answer(tmp_path: Path) -> None:
+    n_bytes = 40_000  # less than a block's file, more than the log
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+    log = tmp_path / "log"
+    directory = tmp_path / "blocks"
+    with log.open("wb") as out:
+        command = [BINARY, "serve", str(DEMO), "--port", "0", *on_disk(directory)]
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=own_environment(), preexec_fn=limit)
+        try:
+            served = Served(wait_until_it_listens(process, log.read_text), process)
+            text, n_cached = answer(served, prompt(1))
+            assert n_cached == 0
+            again, n_cached = answer(served, prompt(1))
+            assert again == text
+            assert n_cached > 500, "it is in memory"
+            answer(served, prompt(2))
+        finally:
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+    assert log.read_text().count("no longer written to the disk") == 1
+    assert not list(directory.glob("*/*"))
 
 
 @pytest.mark.parametrize(
