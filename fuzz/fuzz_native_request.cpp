@@ -10,6 +10,7 @@
 #include "server/embedding_request.h"
 #include "server/json_fields.h"
 #include "server/json_text.h"
+#include "server/metrics.h"
 #include "server/native_options.h"
 #include "server/prompt_list.h"
 
@@ -52,7 +53,8 @@ text::Tokenizer letters() {
 const Service& service() {
   static SilentEngine engine;
   static const text::Tokenizer tokenizer = letters();
-  static const Service instance(ServerOptions(), ServedModel{"model", engine, tokenizer, nullptr, "", "", "{}"});
+  static const Service instance(ServerOptions(), ServedModel{"model", engine, tokenizer, nullptr, "", "", "{}"},
+                                std::make_shared<Metrics>());
   return instance;
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/batch_engine.h"
 #include "server/chat_request.h"
+#include "server/metrics.h"
 #include "server/prompt_tokens.h"
 #include "tests/models/backends.h"
 
@@ -32,12 +33,14 @@ class Served {
       : tokenizer_(text::Tokenizer::from_json(read_text_file(kRoot / "models/demo/tokenizer.json", 1 << 26))),
         template_(text::ChatTemplate::parse(read_text_file(kRoot / "models/demo/chat_template.jinja", 1 << 20))),
         engine_(open_engine(options(), std::move(backend))),
-        service_({}, {.id = "demo",
-                      .engine = *engine_,
-                      .tokenizer = tokenizer_,
-                      .chat_template = &template_,
-                      .bos_token = "<bos>",
-                      .eos_token = "<eos>"}) {}
+        service_({},
+                 {.id = "demo",
+                  .engine = *engine_,
+                  .tokenizer = tokenizer_,
+                  .chat_template = &template_,
+                  .bos_token = "<bos>",
+                  .eos_token = "<eos>"},
+                 std::make_shared<server::Metrics>()) {}
 
   Transcript read(const json::object& stored) const {
     json::object body{{"messages", stored.at("messages")},
