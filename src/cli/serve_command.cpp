@@ -46,8 +46,7 @@ class Serve final : public Command {
   void add_flags(CLI::App& app) override {
     add_model(app, model_)->required(false);
     app.add_option("--models-dir", models_directory_,
-                   "Directory of models, each served under its name and loaded when it is asked for; in place of MODEL")
-        ->check(CLI::ExistingDirectory);
+                   "Directory of models, each served under its name and loaded when it is asked for; in place of MODEL");
     app.add_option("--host", server_.host, "Address to listen on, or unix:PATH for a Unix socket")
         ->capture_default_str();
     app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
