@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -451,6 +452,26 @@ def test_full_queue_says_when_to_come_back(page: Browser) -> None:
     ask(page, "Hello")
     message = page.wait(lambda: page.text(".answer .end.error"), "the error")
     assert message == "the queue is full (The server asks to wait 1 s.)"
+
+
+def test_of_several_models_the_chosen_one_answers_and_is_kept(browser: Browser, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(DEMO, tmp_path / name)
+    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+        browser.resize(1280)
+        browser.driver.get(f"{served.base}/")
+        browser.wait(lambda: browser.text("#model") == "first", "the first model")
+        browser.find("#models").send_keys("second")
+        browser.wait(lambda: browser.text("#model") == "second", "the choice")
+        browser.script_answers()
+        ask(browser, "Hello")
+        [asked] = browser.wait(lambda: browser.run("return window.asked"), "the request")
+        browser.run("finish()")
+        assert asked["model"] == "second"
+        browser.driver.refresh()
+        browser.wait(lambda: browser.text("#model") == "second", "the kept choice")
+        assert browser.run("return window.violations") == []
+    browser.driver.get("about:blank")
 
 
 def test_key_is_asked_for_and_kept_for_the_session(browser: Browser) -> None:

@@ -11,6 +11,7 @@ import {AnswerView, questionView} from "./turn_view.js";
 
 const kOpen = "paro.open";        // the chat of this tab
 const kPanel = "paro.panel";      // the panel that was open last
+const kModel = "paro.model";      // the model that was chosen last
 const kSaveMs = 2000;             // between savings of an answer that is being written
 const kNearEndPixels = 80;
 const kAnnouncedChars = 600;
@@ -114,7 +115,7 @@ async function answer() {
     savedMs = performance.now();
     save();
   };
-  const done = generate(messages, message, view, abort.signal, progress);
+  const done = generate(model.id, messages, message, view, abort.signal, progress);
   running = {abort, done};
   announce("Waiting for the answer");
   showState();
@@ -314,15 +315,33 @@ for (const dialog of document.querySelectorAll("dialog")) {
 
 // The start
 
-async function learnModel() {
+// Of several models the one that was chosen last.
+async function learnModels() {
   try {
-    const {data: [served]} = await getJson("models");
+    const {data: served} = await getJson("models");
+    const chosen = served.find(({id}) => id === localStorage.getItem(kModel)) ?? served[0];
+    const choice = byId("models");
+    choice.replaceChildren(...served.map(({id}) => new Option(id, id, false, id === chosen.id)));
+    choice.hidden = served.length === 1;
+    byId("model").hidden = served.length > 1;
+    choice.addEventListener("change", () => {
+      localStorage.setItem(kModel, choice.value);
+      useModel(served.find(({id}) => id === choice.value));
+    });
+    await useModel(chosen);
+  } catch (error) {
+    byId("facts").textContent = error.message;
+  }
+}
+
+async function useModel(served) {
+  try {
     model = {id: served.id, nContext: served.max_model_len};
     byId("model").textContent = model.id;
     byId("facts").textContent = `${model.id}, with a context of ${model.nContext.toLocaleString("en")} tokens`;
     for (const heading of turns.querySelectorAll(".answer > h2")) heading.textContent = model.id;
     showState();
-    showDefaults((await getJson("props")).default_generation_settings.params);
+    showDefaults((await getJson(`props?model=${encodeURIComponent(model.id)}`)).default_generation_settings.params);
   } catch (error) {
     byId("facts").textContent = error.message;
   }
@@ -336,4 +355,4 @@ showConversation();
 const panel = localStorage.getItem(kPanel) ?? "engine";
 if (!isNarrow.matches && panels.includes(panel)) openPanel(panel);
 field.focus();
-learnModel();
+learnModels();

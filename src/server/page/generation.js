@@ -39,15 +39,15 @@ function errorText(error) {
   return wait ? `${error.message} (The server asks to wait ${wait} s.)` : error.message;
 }
 
-// Writes the answer to `messages` into `message` and `view`. Never throws: what went wrong is in the message.
-// `progress` is told how far it is: {nRead, nPrompt} while the prompt is read, then {nPieces, seconds}, about a piece a
+// Writes the answer of `model`, an id, to `messages` into `message` and `view`. Never throws: what went wrong is in the
+// message. `progress` is told how far it is: {nRead, nPrompt} while the prompt is read, then {nPieces, seconds}, about a piece a
 // token.
-export async function generate(messages, message, view, signal, progress) {
+export async function generate(model, messages, message, view, signal, progress) {
   const startedMs = performance.now();
   let firstSeconds = 0, nPieces = 0;
   try {
-    const body = {messages: requestMessages(messages), ...requestFields(), stream: true, stream_options: {include_usage: true},
-                  return_progress: true};
+    const body = {model, messages: requestMessages(messages), ...requestFields(), stream: true,
+                  stream_options: {include_usage: true}, return_progress: true};
     for await (const chunk of streamChat(body, signal)) {
       if (chunk.usage) message.figures = figuresOf(chunk, firstSeconds);
       const read = chunk.prompt_progress;
