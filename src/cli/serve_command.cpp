@@ -45,8 +45,9 @@ class Serve final : public Command {
  public:
   void add_flags(CLI::App& app) override {
     add_model(app, model_)->required(false);
-    app.add_option("--models-dir", models_directory_,
-                   "Directory of models, each served under its name and loaded when it is asked for; in place of MODEL");
+    app.add_option(
+        "--models-dir", models_directory_,
+        "Directory of models, each served under its name and loaded when it is asked for; in place of MODEL");
     app.add_option("--host", server_.host, "Address to listen on, or unix:PATH for a Unix socket")
         ->capture_default_str();
     app.add_option("--port", server_.port, "Port to listen on; 0 takes a free one")
@@ -101,12 +102,14 @@ class Serve final : public Command {
     server_.cors_origins = server::parse_origins(cors_origins_);
     limits_.apply_to(server_);
     allow_connections(server_.max_connections);
+    const bool several = serves_several();
+    if (!several) check_model_directory(model_);
     server_.socket_mode = parse_mode(socket_mode_);
     server_.grace = std::chrono::seconds(grace_s_);
     if (!server_.tls_certificate.empty()) server::load_certificate(server_.tls_certificate, server_.tls_key);
     server::check_address(server_);
     const ServedFlags flags{common_, sampling_, server_, limits_.max_queue(), settings_file_, template_file_};
-    serves_several() ? serve_several(flags, signals) : serve_one(flags, signals);
+    several ? serve_several(flags, signals) : serve_one(flags, signals);
     log::info("stopped");
     return 0;
   }
@@ -124,7 +127,6 @@ class Serve final : public Command {
   }
 
   void serve_one(const ServedFlags& flags, StopSignals& signals) const {
-    check_model_directory(model_);
     const ModelOpener opener(model_, model_name_.empty() ? model_name(model_) : model_name_, flags);
     const server::LoadedModel loaded = opener.load({}, /*shows_plan=*/true);
     server::Server server(loaded.options, loaded.model);

@@ -27,6 +27,7 @@
 #include "server/routes.h"
 #include "server/server_state.h"
 #include "server/stream.h"
+#include "text/utf8.h"
 
 namespace paro::server {
 namespace {
@@ -229,7 +230,7 @@ asio::awaitable<void> Connection::dispatch() {
 // Empty: the request names none.
 std::string Connection::named_model() {
   if (request_.method() != http::verb::post)
-    return percent_decoded(query_value(std::string_view(request_.target()), "model"));
+    return text::replace_invalid_utf8(percent_decoded(query_value(std::string_view(request_.target()), "model")));
   json_ = parse_body(request_.body(), &memory_);
   release_body();
   return JsonFields(*json_).string("model").value_or("");
