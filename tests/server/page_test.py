@@ -474,6 +474,55 @@ def test_of_several_models_the_chosen_one_answers_and_is_kept(browser: Browser, 
     browser.driver.get("about:blank")
 
 
+def test_long_names_of_models_leave_the_narrow_page_its_buttons(browser: Browser, tmp_path: Path) -> None:
+    for name in ("first", "organisation/a-second-model-with-a-name-that-is-long"):
+        shutil.copytree(DEMO, tmp_path / name)
+    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+        for width in (320, 390):
+            browser.resize(width)
+            browser.driver.get(f"{served.base}/")
+            browser.wait(lambda: browser.text("#model") == "first", "the first model")
+            assert browser.find("#models").is_displayed()
+            assert browser.run("return document.getElementById('theme').getBoundingClientRect().right") <= width
+            assert browser.run("return document.documentElement.scrollWidth") <= width
+    browser.driver.get("about:blank")
+
+
+def test_late_defaults_of_a_model_that_was_left_are_not_shown_and_loading_is(browser: Browser, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(DEMO, tmp_path / name)
+    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+        browser.resize(1280)
+        browser.driver.get(f"{served.base}/")
+        placeholder = "return document.getElementById('options').elements.temperature.placeholder"
+        browser.wait(lambda: browser.run(placeholder), "the defaults")
+        browser.script_answers()
+        browser.run("""const fetched = window.fetch;
+            const reply = (body) => new Response(JSON.stringify(body));
+            const props = (temperature) => reply({default_generation_settings: {params: {temperature}}});
+            window.fetch = (url, options) => {
+              if (String(url).endsWith("props?model=second"))
+                return new Promise((resolve) => (window.letSecondTell = () => resolve(props(1.75))));
+              if (String(url).endsWith("props?model=first")) return Promise.resolve(props(0.25));
+              if (String(url).endsWith("models/first")) return Promise.resolve(reply({status: {value: "loading"}}));
+              return fetched(url, options);
+            }""")
+        browser.find("#models").send_keys("second")
+        browser.wait(lambda: browser.run("return Boolean(window.letSecondTell)"), "the question for the second's defaults")
+        browser.find("#models").send_keys(Keys.ARROW_UP)  # letters would go on the name typed before
+        browser.wait(lambda: browser.run(placeholder) == "0.25", "the first's defaults")
+        browser.run("letSecondTell()")
+        ask(browser, "Hello")
+        browser.wait(lambda: browser.text("#progress") == "loading the model", "the hint")
+        assert browser.run(placeholder) == "0.25"
+        browser.tell(content="Hi")
+        browser.wait(lambda: browser.text("#progress") != "loading the model", "its end")
+        browser.run("finish()")
+        browser.wait(lambda: not is_writing(browser), "the end")
+        assert browser.run("return window.violations") == []
+    browser.driver.get("about:blank")
+
+
 def test_key_is_asked_for_and_kept_for_the_session(browser: Browser) -> None:
     with serving(BINARY, DEMO, "--api-key", "secret") as served:
         browser.resize(1280)

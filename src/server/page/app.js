@@ -25,6 +25,7 @@ const memoryPoll = new MemoryPoll();
 let conversation = newConversation();
 let running = null;  // {abort, done} of the answer that is being written
 let model = {id: "Answer", nContext: 0};
+let isChoice = false;  // several models are served
 let isFollowing = true;  // the end of the conversation is kept in sight
 const chatList = new ChatList({open: openConversation, current: () => conversation});
 
@@ -96,6 +97,18 @@ function progressText({nRead, nPrompt, nPieces, seconds}) {
   return seconds > 0.5 ? `about ${formatRate(nPieces / seconds)}` : "";
 }
 
+// What an answer waits for whose model has to be loaded first.
+async function showLoading(id, isWaiting) {
+  try {
+    const {status} = await getJson(`models/${encodeURIComponent(id)}`);
+    if (status.value === "loaded" || !isWaiting()) return;
+    byId("progress").textContent = "loading the model";
+    announce("Loading the model");
+  } catch {
+    // the answer itself tells what is wrong
+  }
+}
+
 async function answer() {
   const abort = new AbortController();
   const message = {role: "assistant", content: ""};
@@ -106,8 +119,10 @@ async function answer() {
   view.begin(() => follow());
   turns.append(view.element);
   let savedMs = performance.now();
+  let isWaiting = true;
   let isWriting = false;
   const progress = (state) => {
+    isWaiting = false;
     byId("progress").textContent = progressText(state);
     if (!isWriting && message.content) announce("Answering");
     isWriting = message.content !== "";
@@ -118,9 +133,11 @@ async function answer() {
   const done = generate(model.id, messages, message, view, abort.signal, progress);
   running = {abort, done};
   announce("Waiting for the answer");
+  if (isChoice) showLoading(model.id, () => isWaiting);
   showState();
   follow(true);
   await done;
+  isWaiting = false;
   running = null;
   byId("progress").textContent = "";
   target.updated = Date.now();
@@ -321,9 +338,10 @@ async function learnModels() {
     const {data: served} = await getJson("models");
     const chosen = served.find(({id}) => id === localStorage.getItem(kModel)) ?? served[0];
     const choice = byId("models");
+    isChoice = served.length > 1;
     choice.replaceChildren(...served.map(({id}) => new Option(id, id, false, id === chosen.id)));
-    choice.hidden = served.length === 1;
-    byId("model").hidden = served.length > 1;
+    choice.hidden = !isChoice;
+    byId("model").hidden = isChoice;
     choice.addEventListener("change", () => {
       localStorage.setItem(kModel, choice.value);
       useModel(served.find(({id}) => id === choice.value));
@@ -335,15 +353,17 @@ async function learnModels() {
 }
 
 async function useModel(served) {
+  const chosen = {id: served.id, nContext: served.max_model_len};
+  model = chosen;
+  byId("model").textContent = model.id;
+  byId("facts").textContent = `${model.id}, with a context of ${model.nContext.toLocaleString("en")} tokens`;
+  for (const heading of turns.querySelectorAll(".answer > h2")) heading.textContent = model.id;
+  showState();
   try {
-    model = {id: served.id, nContext: served.max_model_len};
-    byId("model").textContent = model.id;
-    byId("facts").textContent = `${model.id}, with a context of ${model.nContext.toLocaleString("en")} tokens`;
-    for (const heading of turns.querySelectorAll(".answer > h2")) heading.textContent = model.id;
-    showState();
-    showDefaults((await getJson(`props?model=${encodeURIComponent(model.id)}`)).default_generation_settings.params);
+    const props = await getJson(`props?model=${encodeURIComponent(chosen.id)}`);
+    if (model === chosen) showDefaults(props.default_generation_settings.params);  // another may be chosen by now
   } catch (error) {
-    byId("facts").textContent = error.message;
+    if (model === chosen) byId("facts").textContent = error.message;
   }
 }
 
