@@ -2,6 +2,7 @@
 // forward together, as the real one does.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -59,7 +60,7 @@ class FakeEngine : public Engine {
     GenerationRequest request;
     std::shared_ptr<GenerationListener> listener;
     Script script;
-    size_t n_told = 0;
+    std::atomic<size_t> n_told{0};
     Clock::time_point next;
     bool cancelled = false;
   };
