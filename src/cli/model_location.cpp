@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -63,6 +64,30 @@ std::optional<fs::path> find_pulled(const std::string& model) {
   if (!hub::is_repository_name(model)) return {};
   const fs::path pulled = default_models_directory() / model;
   return is_model(pulled) ? pulled : find_cached(model);
+}
+
+std::vector<FoundModel> models_in(const fs::path& directory) {
+  std::vector<FoundModel> found;
+  std::error_code error;
+  const auto each_in = [&](const fs::path& folder, auto&& take) {
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) take(it->path());
+  };
+  each_in(directory, [&](const fs::path& path) {
+    if (is_model(path)) return found.push_back({path.filename().string(), path});
+    if (!fs::is_directory(path)) return;
+    each_in(path, [&](const fs::path& inner) {
+      if (is_model(inner)) found.push_back({(path.filename() / inner.filename()).string(), inner});
+    });
+    error.clear();  // a folder that cannot be read holds no models
+  });
+  if (error)
+    throw Error(ErrorKind::not_found, "--models-dir: cannot read '{}': {}", directory.string(), error.message());
+  if (found.empty()) {
+    throw Error(ErrorKind::not_found, "--models-dir: '{}' holds no model, expected folders with a config.json",
+                directory.string());
+  }
+  std::ranges::sort(found, {}, &FoundModel::id);
+  return found;
 }
 
 std::string model_name(const fs::path& model) {

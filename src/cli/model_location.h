@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace paro::cli {
 
@@ -15,6 +16,13 @@ std::filesystem::path hugging_face_home();
 
 // The directory of ORG/NAME; nothing where there is none, or `model` is no such name.
 std::optional<std::filesystem::path> find_pulled(const std::string& model);
+
+// The models in a directory, DIR/NAME and DIR/ORG/NAME, in the order of their ids, which are these names. Throws Error.
+struct FoundModel {
+  std::string id;
+  std::filesystem::path directory;
+};
+std::vector<FoundModel> models_in(const std::filesystem::path& directory);
 
 // "models/demo/" is served as "demo", a snapshot of Hugging Face's cache under the name of its repository.
 std::string model_name(const std::filesystem::path& model);

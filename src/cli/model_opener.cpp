@@ -1,8 +1,6 @@
 #include "cli/model_opener.h"
 
-#include <algorithm>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -28,11 +26,6 @@ struct Parts {
 
 std::string template_shown(const TextModel& text) {
   return int64_t(text.template_source.size()) <= server::kMaxTemplateBytes ? text.template_source : std::string();
-}
-
-bool is_model(const fs::path& directory) {
-  std::error_code error;
-  return fs::is_regular_file(directory / "config.json", error);
 }
 
 }  // namespace
@@ -143,30 +136,6 @@ std::string ModelOpener::card(const TextModel* text) const {
                 model_.string(), card.size(), server::kMaxCardBytes);
   }
   return card;
-}
-
-std::vector<FoundModel> models_in(const fs::path& directory) {
-  std::vector<FoundModel> found;
-  std::error_code error;
-  const auto each_in = [&](const fs::path& folder, auto&& take) {
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) take(it->path());
-  };
-  each_in(directory, [&](const fs::path& path) {
-    if (is_model(path)) return found.push_back({path.filename().string(), path});
-    if (!fs::is_directory(path)) return;
-    each_in(path, [&](const fs::path& inner) {
-      if (is_model(inner)) found.push_back({(path.filename() / inner.filename()).string(), inner});
-    });
-    error.clear();  // a folder that cannot be read holds no models
-  });
-  if (error)
-    throw Error(ErrorKind::not_found, "--models-dir: cannot read '{}': {}", directory.string(), error.message());
-  if (found.empty()) {
-    throw Error(ErrorKind::not_found, "--models-dir: '{}' holds no model, expected folders with a config.json",
-                directory.string());
-  }
-  std::ranges::sort(found, {}, &FoundModel::id);
-  return found;
 }
 
 }  // namespace paro::cli

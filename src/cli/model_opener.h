@@ -52,11 +52,4 @@ class ModelOpener {
   server::ModelSettings settings_;
 };
 
-// The models in a directory, DIR/NAME and DIR/ORG/NAME, in the order of their ids, which are these names. Throws Error.
-struct FoundModel {
-  std::string id;
-  std::filesystem::path directory;
-};
-std::vector<FoundModel> models_in(const std::filesystem::path& directory);
-
 }  // namespace paro::cli

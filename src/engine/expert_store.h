@@ -47,7 +47,8 @@ class ExpertStore final : public ExpertSource {
 
  private:
   // Parts that are read at once: as many as keep a disk at work. With more, they would all be there at once, and the
-  // disk would wait for those who pack them. A guess is read beside one other part at most.
+  // disk would wait for those who pack them. A guess is read beside two
+  // other parts at most.
   static constexpr int kMostReads = 6;
   static constexpr int kGuessedReads = 3;
 

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "server/api_error.h"
 
 namespace paro::server {
 namespace {

@@ -4,6 +4,7 @@ Without Chromium (`tools/install_packages.sh browser`) nothing of this is run.
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -454,10 +455,16 @@ def test_full_queue_says_when_to_come_back(page: Browser) -> None:
     assert message == "the queue is full (The server asks to wait 1 s.)"
 
 
+@contextlib.contextmanager
+def serving_two(directory: Path, second: str) -> Iterator[Served]:
+    for name in ("first", second):
+        shutil.copytree(DEMO, directory / name)
+    with serving(BINARY, Path(f"--models-dir={directory}"), "--max-context", "2048", "--max-batch", "2") as served:
+        yield served
+
+
 def test_of_several_models_the_chosen_one_answers_and_is_kept(browser: Browser, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        shutil.copytree(DEMO, tmp_path / name)
-    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+    with serving_two(tmp_path, "second") as served:
         browser.resize(1280)
         browser.driver.get(f"{served.base}/")
         browser.wait(lambda: browser.text("#model") == "first", "the first model")
@@ -475,9 +482,7 @@ def test_of_several_models_the_chosen_one_answers_and_is_kept(browser: Browser, 
 
 
 def test_long_names_of_models_leave_the_narrow_page_its_buttons(browser: Browser, tmp_path: Path) -> None:
-    for name in ("first", "organisation/a-second-model-with-a-name-that-is-long"):
-        shutil.copytree(DEMO, tmp_path / name)
-    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+    with serving_two(tmp_path, "organisation/a-second-model-with-a-name-that-is-long") as served:
         for width in (320, 390):
             browser.resize(width)
             browser.driver.get(f"{served.base}/")
@@ -489,9 +494,7 @@ def test_long_names_of_models_leave_the_narrow_page_its_buttons(browser: Browser
 
 
 def test_late_defaults_of_a_model_that_was_left_are_not_shown_and_loading_is(browser: Browser, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        shutil.copytree(DEMO, tmp_path / name)
-    with serving(BINARY, Path(f"--models-dir={tmp_path}"), "--max-context", "2048", "--max-batch", "2") as served:
+    with serving_two(tmp_path, "second") as served:
         browser.resize(1280)
         browser.driver.get(f"{served.base}/")
         placeholder = "return document.getElementById('options').elements.temperature.placeholder"
