@@ -34,7 +34,8 @@ class Answer {
         service_(service),
         job_(std::move(job)),
         format_(format),
-        sequences_(service.model.engine, service.metrics, connection.wakeup(), connection.memory_pool()) {
+        sequences_(service.model.engine, service.metrics, connection.wakeup(), wake_for(job_.options),
+                   connection.memory_pool()) {
     state_.model_id = service.model.id;
     state_.request_id = connection.request_id();
     state_.n_per_prompt = job_.options.n;
@@ -105,6 +106,11 @@ class Answer {
   }
 
  private:
+  // A stop string ends the sequence as soon as it is read.
+  static WakeFor wake_for(const GenerationOptions& options) {
+    return options.stream || !options.stop.empty() ? WakeFor::each : WakeFor::many;
+  }
+
   int max_tokens_for(const std::vector<int32_t>& prompt) const {
     const int64_t max_context = service_.model.engine.info().max_context;
     const auto n_prompt = static_cast<int64_t>(prompt.size());

@@ -42,7 +42,8 @@ void normalize(Vector& vector) {
 
 asio::awaitable<std::vector<Vector>> run(Connection& connection, const Service& service, EmbeddingRequest& request) {
   connection.hold_answer(answer_bytes(request, service));
-  Sequences sequences(service.model.engine, service.metrics, connection.wakeup(), connection.memory_pool());
+  Sequences sequences(service.model.engine, service.metrics, connection.wakeup(), WakeFor::many,
+                      connection.memory_pool());
   for (const std::vector<int32_t>& input : request.inputs) {
     GenerationRequest one;
     one.prompt = input;

@@ -25,11 +25,13 @@ void Mailbox::put(SequenceEvent event) {
   const std::lock_guard lock(mutex_);
   if (!reader_) return;
   if (const SampledToken* token = std::get_if<SampledToken>(&event.what); token && (overrun_ || !charge(*token))) {
-    overrun_ = true;
+    if (!std::exchange(overrun_, true)) reader_->notify();
     return;
   }
+  const bool is_token = std::holds_alternative<SampledToken>(event.what);
   events_.push_back(std::move(event));
-  if (events_.size() == 1) reader_->notify();  // later ones find the reader on its way
+  // Past that number the reader is on its way.
+  if (events_.size() == wakes_at_ || (!is_token && events_.size() < wakes_at_)) reader_->notify();
 }
 
 Mailbox::Contents Mailbox::take() {

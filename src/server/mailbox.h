@@ -1,6 +1,7 @@
 // Where the inference thread leaves what happened to a request's sequences. Putting never waits for the reader: where
 // memory for it is neither free nor to be had, a token is dropped, the box says so, and the reader gives the request
-// up.
+// up. Waking the reader costs the inference thread a system call: one who has no use for a token by itself is told of
+// several at once.
 #pragma once
 
 #include <chrono>
@@ -32,11 +33,16 @@ struct SequenceEvent {
   std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
 };
 
+// Every token, or the end and many tokens.
+enum class WakeFor { each, many };
+
 class Mailbox {
  public:
   static constexpr uint64_t kFreeBytes = 32 << 10;  // more are charged to the pool, which close() is the last to need
+  static constexpr size_t kMany = 32;               // events
 
-  Mailbox(std::shared_ptr<Wakeup> reader, MemoryPool& pool) : reader_(std::move(reader)), pool_(pool) {}
+  Mailbox(std::shared_ptr<Wakeup> reader, WakeFor wake_for, MemoryPool& pool)
+      : reader_(std::move(reader)), wakes_at_(wake_for == WakeFor::each ? 1 : kMany), pool_(pool) {}
 
   void put(SequenceEvent event);  // inference thread
 
@@ -53,6 +59,7 @@ class Mailbox {
 
   std::mutex mutex_;  // guards all below
   std::shared_ptr<Wakeup> reader_;
+  const size_t wakes_at_;  // so many events
   MemoryPool& pool_;
   std::vector<SequenceEvent> events_;
   uint64_t n_bytes_ = 0;                          // of events

@@ -42,8 +42,11 @@ class Sequences::Listener : public GenerationListener {
   int n_cached_ = 0;
 };
 
-Sequences::Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, MemoryPool& pool)
-    : engine_(engine), metrics_(std::move(metrics)), mailbox_(std::make_shared<Mailbox>(std::move(reader), pool)) {}
+Sequences::Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, WakeFor wake_for,
+                     MemoryPool& pool)
+    : engine_(engine),
+      metrics_(std::move(metrics)),
+      mailbox_(std::make_shared<Mailbox>(std::move(reader), wake_for, pool)) {}
 
 Sequences::~Sequences() {
   mailbox_->close();

@@ -14,7 +14,8 @@ namespace paro::server {
 
 class Sequences {
  public:
-  Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, MemoryPool& pool);
+  Sequences(Engine& engine, std::shared_ptr<Metrics> metrics, std::shared_ptr<Wakeup> reader, WakeFor wake_for,
+            MemoryPool& pool);
   ~Sequences();
   Sequences(const Sequences&) = delete;
   Sequences& operator=(const Sequences&) = delete;
