@@ -2,6 +2,9 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
+
+#include "base/check.h"
 
 #if defined(__linux__)
 #include <linux/aio_abi.h>
@@ -10,31 +13,25 @@
 #endif
 
 namespace paro {
-namespace {
-
-void read_in_turn(std::span<DirectRead> reads) {
-  for (DirectRead& read : reads) read.n_bytes = read.file->read(read.offset_bytes, read.out);
-}
 
 #if defined(__linux__)
 
-constexpr size_t kMostReads = 4;
-
-// The kernel's queue of a thread's reads. The C library has no calls for it.
-class ReadQueue {
+// The kernel's. The C library has no calls for it.
+class DirectReads::Queue {
  public:
-  ReadQueue() { is_open_ = ::syscall(SYS_io_setup, unsigned(kMostReads), &context_) == 0; }
-  ~ReadQueue() {
-    if (is_open_) ::syscall(SYS_io_destroy, context_);
+  static std::unique_ptr<Queue> open() {
+    aio_context_t context = 0;
+    if (::syscall(SYS_io_setup, unsigned(kMost), &context) != 0) return nullptr;
+    return std::unique_ptr<Queue>(new Queue(context));
   }
-  ReadQueue(const ReadQueue&) = delete;
-  ReadQueue& operator=(const ReadQueue&) = delete;
+  ~Queue() { ::syscall(SYS_io_destroy, context_); }
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
 
-  // Does the first of them at once, and says how many.
-  size_t run(std::span<DirectRead> reads) {
-    if (!is_open_) return 0;
-    std::array<iocb, kMostReads> blocks{};
-    std::array<iocb*, kMostReads> list{};
+  // Begins the first of them, and says how many.
+  size_t begin(std::span<DirectRead> reads) {
+    std::array<iocb, kMost> blocks{};
+    std::array<iocb*, kMost> list{};
     for (size_t i = 0; i < reads.size(); ++i) {
       blocks[i].aio_data = i;
       blocks[i].aio_lio_opcode = IOCB_CMD_PREAD;
@@ -44,38 +41,55 @@ class ReadQueue {
       blocks[i].aio_offset = reads[i].offset_bytes;
       list[i] = &blocks[i];
     }
-    const long n_taken = ::syscall(SYS_io_submit, context_, long(reads.size()), list.data());
-    if (n_taken <= 0) return 0;
-    std::array<io_event, kMostReads> events{};
-    for (long n_left = n_taken; n_left > 0;) {
+    const long n = ::syscall(SYS_io_submit, context_, long(reads.size()), list.data());
+    return n > 0 ? size_t(n) : 0;
+  }
+
+  void finish(std::span<DirectRead> begun) {
+    std::array<io_event, kMost> events{};
+    for (long n_left = long(begun.size()); n_left > 0;) {
       const long n = ::syscall(SYS_io_getevents, context_, n_left, n_left, events.data(), nullptr);
-      if (n < 0 && errno == EINTR) continue;
+      PARO_CHECK(n >= 0 || errno == EINTR, "io_getevents: {}", errno);
       for (long i = 0; i < n; ++i) {
         const io_event& event = events[size_t(i)];
-        if (event.res >= 0) reads[event.data].n_bytes = event.res;
+        if (event.res >= 0) begun[event.data].n_bytes = event.res;
       }
-      n_left -= n;
+      if (n > 0) n_left -= n;
     }
-    return size_t(n_taken);
   }
 
  private:
-  aio_context_t context_ = 0;
-  bool is_open_ = false;
+  explicit Queue(aio_context_t context) : context_(context) {}
+
+  const aio_context_t context_;
+};
+
+#else
+
+class DirectReads::Queue {
+ public:
+  static std::unique_ptr<Queue> open() { return nullptr; }
+  size_t begin(std::span<DirectRead>) { return 0; }
+  void finish(std::span<DirectRead>) {}
 };
 
 #endif
 
-}  // namespace
+DirectReads::DirectReads() : queue_(Queue::open()) {}
 
-void read_at_once(std::span<DirectRead> reads) {
-#if defined(__linux__)
-  if (reads.size() > 1 && reads.size() <= kMostReads) {
-    thread_local ReadQueue queue;
-    reads = reads.subspan(queue.run(reads));
-  }
-#endif
-  read_in_turn(reads);
+DirectReads::~DirectReads() = default;  // of the queue, which waits
+
+void DirectReads::begin(std::span<DirectRead> reads) {
+  PARO_CHECK(reads_.empty() && reads.size() <= kMost, "{} reads beside {}", reads.size(), reads_.size());
+  reads_ = reads;
+  n_begun_ = queue_ && !reads.empty() ? queue_->begin(reads) : 0;
+}
+
+size_t DirectReads::finish() {
+  if (n_begun_ > 0) queue_->finish(reads_.first(n_begun_));
+  for (DirectRead& read : reads_.subspan(n_begun_)) read.n_bytes = read.file->read(read.offset_bytes, read.out);
+  n_begun_ = 0;
+  return std::exchange(reads_, {}).size();
 }
 
 }  // namespace paro

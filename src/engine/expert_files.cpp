@@ -7,7 +7,6 @@
 
 #include "base/align.h"
 #include "base/check.h"
-#include "base/error.h"
 
 namespace paro {
 namespace {
@@ -44,7 +43,13 @@ ExpertFiles::ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File
   }
 }
 
-ExpertFiles::ReadPart ExpertFiles::read(int number, ExpertPart part, std::span<std::byte> staging) const {
+Error ExpertFiles::named(const Error& error, int number) const {
+  const Region& region = regions_[size_t(experts_[size_t(number)].region)];
+  return error.in(fmt::format("expert {} of layer {}", number - region.first, region.layer));
+}
+
+void ExpertFiles::begin_read(int number, ExpertPart part, std::span<std::byte> staging,
+                             StoredReader::Flight& flight) const {
   const Stored& stored = experts_[size_t(number)];
   const Region& region = regions_[size_t(stored.region)];
   const int p = int(part);
@@ -53,9 +58,17 @@ ExpertFiles::ReadPart ExpertFiles::read(int number, ExpertPart part, std::span<s
     stretches[size_t(i)] = {stored.files[p][i], stored.offsets[p][i], region.n_bytes[p][i]};
   }
   try {
-    return reader_.read(stretches, staging);
+    reader_.begin(stretches, staging, flight);
   } catch (const Error& error) {
-    throw error.in(fmt::format("expert {} of layer {}", number - region.first, region.layer));
+    throw named(error, number);
+  }
+}
+
+ExpertFiles::ReadPart ExpertFiles::finish_read(int number, StoredReader::Flight& flight) const {
+  try {
+    return reader_.finish(flight);
+  } catch (const Error& error) {
+    throw named(error, number);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "engine/stored_reader.h"
 #include "models/weight_binder.h"
@@ -23,15 +24,17 @@ class ExpertFiles {
   // Of streamed regions, whose tensors lie in `files`. Experts are numbered over all regions in their order.
   ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File> files, const Backend& backend);
 
-  // Reads a part into `staging`, which begins with a page, and packs it from there into the expert at `packed`. Any
-  // number of threads at once, each with a staging of its own. Throws Error{io} naming file and expert.
+  // Reads a part into `staging`, which begins with a page: from begin_read to finish_read the disk is at work. Then the
+  // part is packed into the expert at `packed`. Any number of threads at once, each with what it gives here of its own.
+  // Throws Error{io} naming file and expert.
   using ReadPart = std::array<const std::byte*, 3>;  // codes, scales and zeros, in the staging
-  ReadPart read(int number, ExpertPart part, std::span<std::byte> staging) const;
+  void begin_read(int number, ExpertPart part, std::span<std::byte> staging, StoredReader::Flight& flight) const;
+  ReadPart finish_read(int number, StoredReader::Flight& flight) const;
   void pack(int number, ExpertPart part, const ReadPart& read, std::byte* packed) const;
 
   int64_t stored_bytes(int number, ExpertPart part) const;  // that loading it reads
 
-  // Staging of one thread.
+  // Of one part.
   static int64_t staging_bytes(std::span<const ExpertRegion> regions);
 
   // What this class holds for so many experts.
@@ -50,6 +53,8 @@ class ExpertFiles {
     int64_t n_bytes[kExpertParts][3] = {};
     int64_t strides[kExpertParts][3] = {};
   };
+
+  Error named(const Error& error, int number) const;
 
   const Backend& backend_;
   const std::vector<File> files_;

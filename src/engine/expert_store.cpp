@@ -42,8 +42,8 @@ ExpertStore::ExpertStore(std::span<const ExpertRegion> regions, std::vector<File
       is_mixed_(are_mixed(regions)),
       slots_(slots),
       book_(experts_by_layer(regions), n_slots),
-      fetches_(kReaders + ExpertSlots::kMostGuesses) {
-  const int64_t own = ExpertFiles::staging_bytes(regions);
+      fetches_(kReaders * kPartsOfReader + ExpertSlots::kMostGuesses) {
+  const int64_t own = kPartsOfReader * ExpertFiles::staging_bytes(regions);
   PARO_CHECK(int64_t(slots.size()) >= n_slots * slot_bytes_ && int64_t(staging.size()) >= kReaders * own);
   try {
     for (int i = 0; i < kReaders; ++i) {
@@ -118,7 +118,6 @@ ExpertStats ExpertStore::stats() const {
 
 // One of which a part is to be read, null when there is none.
 ExpertStore::Fetch* ExpertStore::next_fetch() {
-  if (n_reads_ >= kMostReads) return nullptr;
   Fetch *wanted = nullptr, *guess = nullptr;
   for (Fetch& fetch : fetches_) {
     if (fetch.is_none()) continue;
@@ -159,51 +158,66 @@ void ExpertStore::end(Fetch& fetch, ExpertSlots::Outcome outcome) {
 }
 
 void ExpertStore::load_parts(std::span<std::byte> staging) {
+  std::span<std::byte> free = staging.first(staging.size() / 2), other = staging.subspan(staging.size() / 2);
+  StoredReader::Flight flight;
+  Part read;  // and not packed yet
   std::unique_lock lock(mutex_);
-  while (true) {
-    Fetch* fetch = nullptr;
-    work_.wait(lock, [&] { return is_stopping_ || (fetch = next_fetch()) != nullptr; });
-    if (is_stopping_) return;
-    const auto part = ExpertPart(fetch->next_part++);
-    ++fetch->n_at_work;
-    std::optional<Error> error = load(lock, fetch->target, part, staging);
-    if (error) {
-      fetch->error = std::move(error);
-    } else {
-      n_read_bytes_ += files_.stored_bytes(fetch->target.number, part);
-    }
-    if (--fetch->n_at_work > 0) continue;
-    if (fetch->error) {
-      end(*fetch, ExpertSlots::Outcome::failed);
-    } else if (fetch->next_part == kExpertParts) {
-      end(*fetch, ExpertSlots::Outcome::ready);
-    }
-  }
-}
-
-// Without the lock while it works; another thread reads what comes next while this one packs.
-std::optional<Error> ExpertStore::load(std::unique_lock<std::mutex>& lock, const ExpertSlots::Fetch& target,
-                                       ExpertPart part, std::span<std::byte> staging) {
-  std::optional<Error> error;
-  const auto try_to = [&](auto&& work) {
+  const auto unlocked = [&](Part& part, auto&& work) {
+    if (part.fetch == nullptr || part.error) return;
     lock.unlock();
     try {
-      work();
-    } catch (const Error& e) {
-      error = e;
-    } catch (const std::exception& e) {
-      error = Error(ErrorKind::internal, "an expert could not be loaded: {}", e.what());
+      work(part.fetch->target.number);
+    } catch (const Error& error) {
+      part.error = error;
+    } catch (const std::exception& error) {
+      part.error = Error(ErrorKind::internal, "an expert could not be loaded: {}", error.what());
     }
     lock.lock();
   };
-  ExpertFiles::ReadPart read{};
-  // A slot may have come free when nobody was woken for it.
-  if (++n_reads_ < kMostReads) work_.notify_one();
-  try_to([&] { read = files_.read(target.number, part, staging); });
-  --n_reads_;
-  work_.notify_one();
-  if (!error) try_to([&] { files_.pack(target.number, part, read, slot(target.slot)); });
-  return error;
+  while (true) {
+    Part next;
+    const auto has_work = [&] {
+      return is_stopping_ || (next = next_part(free)).fetch != nullptr || read.fetch != nullptr;
+    };
+    work_.wait(lock, has_work);
+    if (is_stopping_) return;
+    unlocked(next, [&](int number) { files_.begin_read(number, next.part, next.staging, flight); });
+    unlocked(read, [&](int number) { files_.pack(number, read.part, read.read, slot(read.fetch->target.slot)); });
+    end_part(read);
+    unlocked(next, [&](int number) { next.read = files_.finish_read(number, flight); });
+    if (next.fetch != nullptr) {
+      --n_reads_;
+      std::swap(free, other);
+    }
+    read = next;
+  }
+}
+
+// Of what is to be read next, if there is something.
+ExpertStore::Part ExpertStore::next_part(std::span<std::byte> staging) {
+  Fetch* const fetch = next_fetch();
+  if (fetch == nullptr) return {};
+  ++fetch->n_at_work;
+  ++n_reads_;
+  work_.notify_one();  // there may be more, and nobody was woken for it as no slot was free
+  return {.fetch = fetch, .part = ExpertPart(fetch->next_part++), .staging = staging, .read = {}, .error = {}};
+}
+
+void ExpertStore::end_part(Part& part) {
+  if (part.fetch == nullptr) return;
+  Fetch& fetch = *part.fetch;
+  if (part.error) {
+    fetch.error = std::move(part.error);
+  } else {
+    n_read_bytes_ += files_.stored_bytes(fetch.target.number, part.part);
+  }
+  part = {};
+  if (--fetch.n_at_work > 0) return;
+  if (fetch.error) {
+    end(fetch, ExpertSlots::Outcome::failed);
+  } else if (fetch.next_part == kExpertParts) {
+    end(fetch, ExpertSlots::Outcome::ready);
+  }
 }
 
 }  // namespace paro

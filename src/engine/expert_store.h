@@ -1,7 +1,7 @@
 // Experts that do not all fit: slots in the backend's layout over all layers, filled from the checkpoint's files while
-// the step computes. Threads of the store's own read the parts of an expert and pack them. What a step asks for goes
-// before what it may ask for next, part by part; of guesses few parts are read at once, since a disk does not let the
-// one pass the other.
+// the step computes. Threads of the store's own read the parts of an expert and pack them, each one part while the disk
+// reads its next. What a step asks for goes before what it may ask for next, part by part; of guesses few parts are
+// read at once, since a disk does not let the one pass the other.
 #pragma once
 
 #include <condition_variable>
@@ -23,12 +23,13 @@ namespace paro {
 
 class ExpertStore final : public ExpertSource {
  public:
-  // Threads that read and pack: enough for a disk to have kMostReads at any time.
-  static constexpr int kReaders = 8;
+  // Threads that read and pack, and so the parts that are read at once: as many as keep a disk at work. It shares
+  // itself among all, so that of more each comes later, and what a layer waits for last comes last.
+  static constexpr int kReaders = 4;
 
   static int64_t slot_bytes(std::span<const ExpertRegion> regions);
   static int64_t staging_bytes(std::span<const ExpertRegion> regions) {
-    return kReaders * ExpertFiles::staging_bytes(regions);
+    return kReaders * kPartsOfReader * ExpertFiles::staging_bytes(regions);
   }
 
   // `slots` and `staging` as large as planned, zeroed, and there as long as the store. Throws Error{usage} when the
@@ -46,11 +47,8 @@ class ExpertStore final : public ExpertSource {
   ExpertStats stats() const;
 
  private:
-  // Parts that are read at once: as many as keep a disk at work. With more, they would all be there at once, and the
-  // disk would wait for those who pack them. A guess is read beside two
-  // other parts at most.
-  static constexpr int kMostReads = 6;
-  static constexpr int kGuessedReads = 3;
+  static constexpr int kPartsOfReader = 2;  // the one that it packs, and the one that the disk reads
+  static constexpr int kGuessedReads = 3;   // a guess is read beside two other parts at most
 
   // An expert on its way into its slot; its parts are read by different threads.
   struct Fetch {
@@ -63,9 +61,18 @@ class ExpertStore final : public ExpertSource {
     bool has_parts() const { return !is_none() && next_part < kExpertParts && !error; }
   };
 
+  // A part of it, with a thread.
+  struct Part {
+    Fetch* fetch = nullptr;  // null: there is none
+    ExpertPart part{};
+    std::span<std::byte> staging;
+    ExpertFiles::ReadPart read{};  // once it is read
+    std::optional<Error> error;
+  };
+
   void load_parts(std::span<std::byte> staging);
-  std::optional<Error> load(std::unique_lock<std::mutex>& lock, const ExpertSlots::Fetch& target, ExpertPart part,
-                            std::span<std::byte> staging);
+  Part next_part(std::span<std::byte> staging);
+  void end_part(Part& part);
   Fetch* next_fetch();
   Fetch* begin(std::optional<ExpertSlots::Fetch> (ExpertSlots::*next)());
   void end(Fetch& fetch, ExpertSlots::Outcome outcome);

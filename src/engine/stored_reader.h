@@ -11,6 +11,7 @@
 
 #include "base/align.h"
 #include "base/direct_file.h"
+#include "base/direct_reads.h"
 #include "checkpoint/safetensors.h"
 
 namespace paro {
@@ -36,15 +37,37 @@ class StoredReader {
     int64_t offset_bytes = 0;
     int64_t n_bytes = 0;
   };
-  // Reads the stretches of a matrix (codes, scales, zeros) at once, those that lie close to each other by one read, and
-  // returns where each begins: at addresses of four bytes.
-  using Stretches = std::array<Stretch, 3>;
-  std::array<const std::byte*, 3> read(const Stretches& stretches, std::span<std::byte> memory) const;
+  using Stretches = std::array<Stretch, 3>;  // codes, scales and zeros of a matrix
   static constexpr int64_t room_bytes(const Stretches& stretches) {
     int64_t n_bytes = 0;
     for (const Stretch& s : stretches) n_bytes += room_bytes(s.n_bytes + kGapBytes);
     return n_bytes;
   }
+
+  // The stretches of a matrix on their way, those that lie close to each other by one read. A thread has one for all
+  // that it reads, one matrix after the other.
+  class Flight {
+    friend class StoredReader;
+
+    // It begins at an address that is aligned as the stretch is in its file, or better.
+    struct Reading {
+      Stretch stretch;
+      std::span<std::byte> memory;
+      const std::byte* begin = nullptr;  // once it is there
+    };
+
+    Stretches stretches_;
+    std::array<Reading, 3> readings_;
+    size_t n_readings_ = 0;
+    std::array<size_t, 3> reading_of_{};  // each stretch
+    std::array<DirectRead, 3> direct_;
+    std::array<Reading*, 3> of_direct_{};
+    DirectReads reads_;
+  };
+  // Between the two the disk is at work, where the system lets it. `memory` is aligned to DirectFile::kAlignment.
+  void begin(const Stretches& stretches, std::span<std::byte> memory, Flight& flight) const;
+  // Returns where each stretch begins: at addresses of four bytes.
+  std::array<const std::byte*, 3> finish(Flight& flight) const;
 
   // Waits until something has had to be read from a disk (true), or until end_wait (false).
   bool wait_for_disk() const;
@@ -56,13 +79,11 @@ class StoredReader {
   // What a read of its own costs, in bytes that could have been read meanwhile.
   static constexpr int64_t kGapBytes = 64 << 10;
 
-  // A stretch on its way into memory. It begins at an address that is aligned as the stretch is in its file, or better.
-  struct Reading {
-    Stretch stretch;
-    std::span<std::byte> memory;
-    const std::byte* begin = nullptr;  // once it is there
-  };
-  void read(std::span<Reading> readings) const;
+  using Reading = Flight::Reading;
+  bool read_cached(Reading& reading) const;
+  void read_exact(Reading& reading) const;
+  DirectRead direct_read(const Reading& reading) const;
+  void take(Reading& reading, const DirectRead& read) const;
 
   const std::span<const File> files_;
   std::vector<DirectFile> direct_;  // [files]

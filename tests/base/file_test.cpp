@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -115,7 +117,7 @@ TEST(DirectFile, ReadsWhatTheFileHolds) {
   EXPECT_EQ(read_at(7, 1), "") << "past it";
 }
 
-TEST(DirectReads, ReadAtOnceWhatEachWouldAlone) {
+TEST(DirectReads, ReadWhatEachWouldAlone) {
   const TemporaryDirectory directory;
   constexpr int64_t kBlock = DirectFile::kAlignment;
   const std::string content = letters(20 * kBlock + 17);
@@ -124,15 +126,17 @@ TEST(DirectReads, ReadAtOnceWhatEachWouldAlone) {
   if (!direct.is_open()) GTEST_SKIP() << "this file system has no such reads";
   std::vector<std::byte> memory(size_t(40 * kBlock));
   auto* aligned = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<int64_t>(memory.data()), kBlock));
-  const std::vector<std::pair<int64_t, int64_t>> stretches{{3, 9}, {18, 6}, {0, 1}, {25, 1}, {7, 2}};  // blocks
-  for (size_t n = 1; n <= stretches.size(); ++n) {
+  const std::vector<std::pair<int64_t, int64_t>> stretches{{3, 9}, {18, 6}, {25, 1}, {7, 2}};  // blocks
+  DirectReads at_once;
+  for (size_t n = 0; n <= DirectReads::kMost; ++n) {
     std::vector<DirectRead> reads;
     std::byte* out = aligned;
     for (const auto& [begin, n_blocks] : std::span(stretches).first(n)) {
       reads.push_back({&direct, begin * kBlock, {out, size_t(n_blocks * kBlock)}});
       out += n_blocks * kBlock;
     }
-    read_at_once(reads);
+    at_once.begin(reads);
+    EXPECT_EQ(at_once.finish(), n);
     for (size_t i = 0; i < n; ++i) {
       const auto begin = std::min(size_t(stretches[i].first * kBlock), content.size());
       const std::string expected = content.substr(begin, size_t(stretches[i].second * kBlock));
@@ -140,6 +144,26 @@ TEST(DirectReads, ReadAtOnceWhatEachWouldAlone) {
       EXPECT_TRUE(std::memcmp(reads[i].out.data(), expected.data(), expected.size()) == 0) << i << " of " << n;
     }
   }
+}
+
+TEST(DirectReads, AreWaitedForByWhoLeavesThem) {
+  const TemporaryDirectory directory;
+  constexpr int64_t kBytes = 16 << 20;
+  const File file(directory.write("letters", letters(kBytes)));
+  const DirectFile direct(file);
+  if (!direct.is_open()) GTEST_SKIP() << "this file system has no such reads";
+  std::vector<std::byte> memory(size_t(kBytes + DirectFile::kAlignment));
+  auto* aligned =
+      reinterpret_cast<std::byte*>(round_up(reinterpret_cast<int64_t>(memory.data()), DirectFile::kAlignment));
+  {
+    std::array<DirectRead, 1> reads{{{&direct, 0, {aligned, size_t(kBytes)}}}};
+    DirectReads at_once;
+    at_once.begin(reads);
+  }
+  // Nothing writes here any more.
+  std::fill(memory.begin(), memory.end(), std::byte{0});
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_TRUE(std::all_of(memory.begin(), memory.end(), [](std::byte b) { return b == std::byte{0}; }));
 }
 
 TEST(DirectReads, OneThatFailsLeavesTheOthers) {
@@ -154,10 +178,12 @@ TEST(DirectReads, OneThatFailsLeavesTheOthers) {
   const auto block = [&](size_t i) {
     return std::span(blocks).subspan(i * DirectFile::kAlignment, DirectFile::kAlignment);
   };
+  DirectReads at_once;
   for (const size_t bad : {0u, 1u, 2u}) {
     std::array<DirectRead, 3> reads;
     for (size_t i = 0; i < 3; ++i) reads[i] = {i == bad ? &closed : &direct, 0, block(i)};
-    read_at_once(reads);
+    at_once.begin(reads);
+    at_once.finish();
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(reads[i].n_bytes, i == bad ? std::nullopt : std::optional<int64_t>(10)) << i << " beside " << bad;
     }

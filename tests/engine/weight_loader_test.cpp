@@ -183,6 +183,7 @@ TEST(StoredReader, SaysWhetherADiskHadToBeReadFrom) {
 }
 
 TEST(StoredReader, ReadsStretchesTogetherOrApart) {
+  StoredReader::Flight flight;
   const Checkpoint checkpoint;
   const File& file = checkpoint.files().files()[0];
   using Stretches = StoredReader::Stretches;
@@ -196,7 +197,8 @@ TEST(StoredReader, ReadsStretchesTogetherOrApart) {
       if (from_disk && !checkpoint.drop_from_memory()) GTEST_SKIP() << "files cannot be dropped from memory here";
       const Buffer memory(StoredReader::room_bytes(stretches), "a test");
       const StoredReader reader(checkpoint.files().files());
-      const auto begins = reader.read(stretches, memory.bytes());
+      reader.begin(stretches, memory.bytes(), flight);
+      const auto begins = reader.finish(flight);
       for (size_t i = 0; i < stretches.size(); ++i) {
         EXPECT_EQ(reinterpret_cast<intptr_t>(begins[i]) % 4, 0);
         std::vector<std::byte> expected(size_t(stretches[i].n_bytes));
