@@ -1,19 +1,15 @@
 #include "engine/batch_engine.h"
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <list>
 #include <mutex>
-#include <random>
-#include <set>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/generation_defaults.h"
+#include "engine/request_queue.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_pace.h"
@@ -38,7 +34,7 @@ class BatchEngine final : public Engine {
   }
   EngineStatus status() const override {
     const std::lock_guard lock(sequences_mutex_);
-    EngineStatus status{n_active_.load(), n_waiting_.load(), prefix_};
+    EngineStatus status{queue_.n_active(), queue_.n_waiting(), prefix_};
     if (const PrefixDisk* disk = runner_.cache().disk()) {
       status.prefix.n_disk_bytes = disk->n_bytes();
       status.prefix.disk_limit_bytes = disk->limit_bytes();
@@ -50,14 +46,13 @@ class BatchEngine final : public Engine {
     return sequences_;
   }
   GenerationId submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) override;
-  void cancel(GenerationId id) override;
+  void cancel(GenerationId id) override { queue_.cancel(id); }
   void stop(std::chrono::milliseconds grace) override;
 
  private:
-  using SequencePtr = std::unique_ptr<Sequence>;
+  using SequencePtr = RequestQueue::SequencePtr;
 
   void check(const GenerationRequest& request) const;
-  GenerationId next_id();
   void run();
   void admit();
   void drop_cancelled();
@@ -77,17 +72,7 @@ class BatchEngine final : public Engine {
   const GenerationDefaults defaults_;  // read before anything is loaded
   ModelRunner runner_;
   ModelInfo info_;
-  const int max_queue_;
-
-  std::mt19937_64 ids_{std::random_device{}()};
-  mutable std::mutex mutex_;  // guards ids_, waiting_, cancelled_, stopping_, cancel_all_
-  std::condition_variable wake_;
-  std::condition_variable idle_;
-  std::deque<SequencePtr> waiting_;
-  std::set<GenerationId> cancelled_;
-  bool stopping_ = false;
-  bool cancel_all_ = false;
-  std::atomic<int> n_active_{0}, n_waiting_{0};
+  RequestQueue queue_;
 
   mutable std::mutex sequences_mutex_;  // guards sequences_, prefix_
   std::vector<SequenceStatus> sequences_;
@@ -105,7 +90,7 @@ class BatchEngine final : public Engine {
 BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
     : defaults_(read_generation_defaults(options.model, ModelConfig::load(options.model))),
       runner_(options, std::move(backend), progress),
-      max_queue_(options.max_queue),
+      queue_(options.max_queue),
       scheduler_(runner_.report().prefill_chunk, runner_.report().max_batch) {
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
@@ -157,61 +142,21 @@ void BatchEngine::check(const GenerationRequest& request) const {
 
 GenerationId BatchEngine::submit(GenerationRequest request, std::shared_ptr<GenerationListener> listener) {
   check(request);
-  auto sequence = std::make_unique<Sequence>(next_id(), std::move(request), std::move(listener));
-  const GenerationId id = sequence->id;
-  const std::lock_guard lock(mutex_);
-  if (stopping_) throw Error(ErrorKind::unavailable, "the server is stopping");
-  if (int(waiting_.size()) >= max_queue_) {
-    throw Error(ErrorKind::unavailable, "{} requests wait already, the queue holds no more; try again later",
-                waiting_.size());
-  }
-  const auto place = std::find_if(waiting_.begin(), waiting_.end(),
-                                  [&](const SequencePtr& other) { return queue_rank(*other) > queue_rank(*sequence); });
-  waiting_.insert(place, std::move(sequence));
-  n_waiting_ = int(waiting_.size());
-  wake_.notify_one();
+  const GenerationId id = queue_.next_id();
+  queue_.add(std::make_unique<Sequence>(id, std::move(request), std::move(listener)));
   return id;
 }
 
-// Random, since it also seeds the draws of a request that brings no seed.
-GenerationId BatchEngine::next_id() {
-  const std::lock_guard lock(mutex_);
-  return ids_();
-}
-
-void BatchEngine::cancel(GenerationId id) {
-  const std::lock_guard lock(mutex_);
-  cancelled_.insert(id);
-  wake_.notify_one();
-}
-
 void BatchEngine::stop(std::chrono::milliseconds grace) {
-  {
-    std::unique_lock lock(mutex_);
-    stopping_ = true;
-    wake_.notify_one();
-    idle_.wait_for(lock, grace, [&] { return waiting_.empty() && n_active_ == 0; });
-    cancel_all_ = true;
-    wake_.notify_one();
-  }
+  queue_.stop(grace);
   const std::lock_guard lock(join_mutex_);
   if (thread_.joinable()) thread_.join();
 }
 
 void BatchEngine::run() {
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      n_active_ = int(active_.size());
-      tell_sequences();
-      if (active_.empty() && waiting_.empty()) {
-        idle_.notify_all();
-        if (stopping_) return;
-        cancelled_.clear();
-        wake_.wait(lock, [&] { return !waiting_.empty() || stopping_; });
-        if (waiting_.empty()) continue;
-      }
-    }
+    tell_sequences();
+    if (!queue_.wait_for_work(int(active_.size()))) return;
     try {
       drop_cancelled();
       admit();
@@ -247,27 +192,10 @@ void BatchEngine::tell_sequences() {
 }
 
 void BatchEngine::drop_cancelled() {
-  std::set<GenerationId> cancelled;
-  std::vector<SequencePtr> dropped;
-  bool all = false;
-  {
-    const std::lock_guard lock(mutex_);
-    all = cancel_all_;
-    cancelled.swap(cancelled_);
-    const auto is_cancelled = [&](const SequencePtr& s) { return all || cancelled.contains(s->id); };
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
-      if (is_cancelled(*it)) {
-        dropped.push_back(std::move(*it));
-        it = waiting_.erase(it);
-      } else {
-        ++it;
-      }
-    }
-    n_waiting_ = int(waiting_.size());
-  }
-  for (const SequencePtr& sequence : dropped) finish(*sequence, {.reason = FinishReason::cancelled});
+  const RequestQueue::Cancelled cancelled = queue_.take_cancelled();
+  for (const SequencePtr& sequence : cancelled.waiting) finish(*sequence, {.reason = FinishReason::cancelled});
   for (SequencePtr& sequence : active_) {
-    if (!all && !cancelled.contains(sequence->id)) continue;
+    if (!cancelled.holds(*sequence)) continue;
     finish(*sequence, {.reason = FinishReason::cancelled});
     sequence.reset();
   }
@@ -277,18 +205,15 @@ void BatchEngine::drop_cancelled() {
 // Starts those that wait in the order of their rank: a request that the caches cannot hold yet holds those behind it
 // too.
 void BatchEngine::admit() {
-  const std::lock_guard lock(mutex_);
-  while (!waiting_.empty() && runner_.cache().can_reserve(waiting_.front()->n_max())) {
-    SequencePtr sequence = std::move(waiting_.front());
-    waiting_.pop_front();
-    const auto sharing = sequence->shares() ? KvCache::Sharing::both : KvCache::Sharing::none;
-    sequence->slot = runner_.cache().open(sequence->n_max(), sharing);
+  KvCache& cache = runner_.cache();
+  const auto fits = [&](const Sequence& sequence) { return cache.can_reserve(sequence.n_max()); };
+  while (SequencePtr sequence = queue_.take_if(fits)) {
+    sequence->slot =
+        cache.open(sequence->n_max(), sequence->shares() ? KvCache::Sharing::both : KvCache::Sharing::none);
     sequence->started = Clock::now();
     if (sequence->is_pooled()) runner_.pooler().begin(sequence->slot);
     active_.push_back(std::move(sequence));
   }
-  n_waiting_ = int(waiting_.size());
-  n_active_ = int(active_.size());
 }
 
 Tensor BatchEngine::run_rows(std::span<const StepRow> rows) {
