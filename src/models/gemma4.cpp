@@ -64,8 +64,10 @@ class Gemma4 final : public Model {
   void load_layer(int i, const std::string& name, WeightBinder& weights);
   Rope rope(Ops& ops, const Batch& batch) const;
   Tensor per_layer_inputs(Ops& ops, Tensor x, const Batch& batch) const;  // [n, n_layers, hidden_size_per_layer_input]
-  void write_kv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const;
-  Tensor attention(Ops& ops, int i, Tensor x, const Rope& rope, const Batch& batch, const Step& step) const;
+  void write_kv(Ops& ops, int i, Tensor k, Tensor v, const Rope& rope, const Step& step) const;
+  void project_kv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const;
+  Tensor project_qkv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const;
+  Tensor attention(Ops& ops, int i, Tensor q, const Rope& rope, const Batch& batch, const Step& step) const;
   Ops::Router router(const Gemma4Layer& w) const {
     return {.top_k = config_.top_k_experts, .per_expert_scale = w.moe->per_expert_scale};
   }
@@ -212,36 +214,52 @@ Tensor Gemma4::per_layer_inputs(Ops& ops, Tensor x, const Batch& batch) const {
   return projection;
 }
 
-// Keys and values of all rows into the cache of layer i. x: normed [n, hidden_size]
-void Gemma4::write_kv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const {
+// Into the cache of layer i. k, v: [n, n_kv_heads * head_dim] as projected
+void Gemma4::write_kv(Ops& ops, int i, Tensor k, Tensor v, const Rope& rope, const Step& step) const {
   const Gemma4Layer& w = layers_[size_t(i)];
   const auto [sliding, head_dim, n_kv_heads] = config_.layers[size_t(i)];
-  const Shape heads{x.dim(0), n_kv_heads, head_dim};
-  const auto scope = ops.scope();
-  Tensor k, v;
-  if (w.v_proj) {
-    const auto kv = ops.linears<2>(x, {&*w.k_proj, &*w.v_proj});
-    k = kv[0].reshape(heads);
-    v = kv[1].reshape(heads);
-  } else {
-    k = v = ops.linear(x, *w.k_proj).reshape(heads);
-  }
-  v = ops.rms_norm(v, {}, config_.rms_norm_eps);
-  k = ops.rms_norm(k, w.k_norm, config_.rms_norm_eps);
+  const Shape heads{k.dim(0), n_kv_heads, head_dim};
+  v = ops.rms_norm(v.reshape(heads), {}, config_.rms_norm_eps);
+  k = ops.rms_norm(k.reshape(heads), w.k_norm, config_.rms_norm_eps);
   ops.rope(k, sliding ? rope.sliding : rope.full);
   ops.append_kv(k, v, step.kv[size_t(w.kv_layer)], step.rows);
 }
 
-// x: normed [n, hidden_size]
-Tensor Gemma4::attention(Ops& ops, int i, Tensor x, const Rope& rope, const Batch& batch, const Step& step) const {
+// Keys and values of rows that ask for nothing. x: normed [n, hidden_size]
+void Gemma4::project_kv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const {
+  const Gemma4Layer& w = layers_[size_t(i)];
+  if (w.v_proj) {
+    const auto [k, v] = ops.linears<2>(x, {&*w.k_proj, &*w.v_proj});
+    write_kv(ops, i, k, v, rope, step);
+  } else {
+    const Tensor k = ops.linear(x, *w.k_proj);
+    write_kv(ops, i, k, k, rope, step);
+  }
+}
+
+// Queries [n, n_heads * head_dim]; keys and values of the same rows go into the cache. x: normed [n, hidden_size]
+Tensor Gemma4::project_qkv(Ops& ops, int i, Tensor x, const Rope& rope, const Step& step) const {
+  const Gemma4Layer& w = layers_[size_t(i)];
+  if (w.v_proj) {
+    const auto [q, k, v] = ops.linears<3>(x, {&w.q_proj, &*w.k_proj, &*w.v_proj});
+    write_kv(ops, i, k, v, rope, step);
+    return q;
+  }
+  const auto [q, k] = ops.linears<2>(x, {&w.q_proj, &*w.k_proj});
+  write_kv(ops, i, k, k, rope, step);
+  return q;
+}
+
+// q: [n, n_heads * head_dim] as projected
+Tensor Gemma4::attention(Ops& ops, int i, Tensor q, const Rope& rope, const Batch& batch, const Step& step) const {
   const Gemma4Layer& w = layers_[size_t(i)];
   const auto [sliding, head_dim, n_kv_heads] = config_.layers[size_t(i)];
-  const Shape heads{x.dim(0), config_.num_attention_heads, head_dim};
-  const Tensor q = ops.rms_norm(ops.linear(x, w.q_proj).reshape(heads), w.q_norm, config_.rms_norm_eps);
+  const Shape flat = q.shape;
+  q = ops.rms_norm(q.reshape({q.dim(0), config_.num_attention_heads, head_dim}), w.q_norm, config_.rms_norm_eps);
   ops.rope(q, sliding ? rope.sliding : rope.full);
   const int window = sliding ? config_.sliding_window : 0;
   const Tensor y = ops.attention(q, step.kv[size_t(w.kv_layer)], batch, 1.0f, window);
-  return ops.linear(y.reshape({x.dim(0), heads[1] * heads[2]}), w.o_proj);
+  return ops.linear(y.reshape(flat), w.o_proj);
 }
 
 // The router's logits of layer w for the residual x.
@@ -290,12 +308,13 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
 
   for (int i = 0; i < c.num_hidden_layers; ++i) {
     const Gemma4Layer& w = layers_[size_t(i)];
-    if (w.k_proj) {
-      const auto scope = ops.scope();
-      write_kv(ops, i, ops.rms_norm(x, w.input_layernorm, c.rms_norm_eps), rope, step);
-    }
-    if (i == c.first_kv_shared_layer() - 1) {
+    const bool is_last_kv = i == c.first_kv_shared_layer() - 1;
+    if (is_last_kv) {
       // No layer from here on writes keys that other rows read: only the final rows go on.
+      {
+        const auto scope = ops.scope();
+        project_kv(ops, i, ops.rms_norm(x, w.input_layernorm, c.rms_norm_eps), rope, step);
+      }
       batch = &step.final_rows;
       rope = this->rope(ops, *batch);
       x = ops.take_rows(x, step.final_indices);
@@ -306,9 +325,13 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
       }
     }
 
+    {
+      const auto scope = ops.scope();
+      const Tensor normed = ops.rms_norm(x, w.input_layernorm, c.rms_norm_eps);
+      const Tensor q = w.k_proj && !is_last_kv ? project_qkv(ops, i, normed, rope, step) : ops.linear(normed, w.q_proj);
+      ops.add_rms_norm(x, attention(ops, i, q, rope, *batch, step), w.post_attention_layernorm, c.rms_norm_eps);
+    }
     const auto scope = ops.scope();
-    const Tensor normed = ops.rms_norm(x, w.input_layernorm, c.rms_norm_eps);
-    ops.add_rms_norm(x, attention(ops, i, normed, rope, *batch, step), w.post_attention_layernorm, c.rms_norm_eps);
     ops.add_rms_norm(x, feed_forward(ops, i, x), w.post_feedforward_layernorm, c.rms_norm_eps);
     if (w.per_layer_input) {
       const Tensor gate = ops.linear(x, w.per_layer_input->gate);
