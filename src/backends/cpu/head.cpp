@@ -1,10 +1,12 @@
 // head: logits of a table. An int8 table is read in two passes: the coarse plane for all rows, which gives bounds of
 // every logit, then the fine plane where a logit may be among those that are asked for exactly.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <span>
 
 #include "backends/cpu/backend_class.h"
 #include "backends/cpu/parallel.h"
@@ -63,13 +65,31 @@ float before_softcap(float logit, float softcap) {
   return std::nextafter(float(std::atanh(capped) * softcap), kLowest);
 }
 
+float largest(std::span<const float> values) {
+  constexpr size_t kLanes = 16;  // compilers make vectors of them
+  std::array<float, kLanes> best;
+  best.fill(kLowest);
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) best[lane] = std::max(best[lane], values[i + lane]);
+  }
+  for (; i < values.size(); ++i) best[0] = std::max(best[0], values[i]);
+  return *std::max_element(best.begin(), best.end());
+}
+
+// The nth of them in descending order, counted from 1. `order` is as large as they are.
+float nth_largest(std::span<const float> values, int64_t nth, float* order) {
+  if (nth == 1) return largest(values);
+  std::copy(values.begin(), values.end(), order);
+  std::nth_element(order, order + nth - 1, order + values.size(), std::greater<>());
+  return order[nth - 1];
+}
+
 // No row below it is among the n_exact best of a token. The blocks whose lower bounds are best are made exact on the
 // way: each of so many has a row that reaches the least of their largest logits, which is far above the bounds.
 float find_threshold(const Kernels& kernels, TableJob one, int64_t n_exact, float* order) {
   if (n_exact <= 0 || n_exact > one.n_blocks) return kLowest;
-  std::copy_n(one.lower, one.n_blocks, order);
-  std::nth_element(order, order + n_exact - 1, order + one.n_blocks, std::greater<>());
-  const float nth = order[n_exact - 1];
+  const float nth = nth_largest({one.lower, size_t(one.n_blocks)}, n_exact, order);
   const float softcap = one.softcap;
   one.thresholds = nullptr;
   one.softcap = 0;
@@ -80,11 +100,8 @@ float find_threshold(const Kernels& kernels, TableJob one, int64_t n_exact, floa
     ++n_found;
     kernels.table_fine(one, block, block + 1);
     one.upper[block] = kLowest;  // is not visited again
-    float largest = kLowest;
-    for (int64_t row = block * kBlockRows; row < std::min((block + 1) * kBlockRows, one.n_rows); ++row) {
-      if (one.y[row] > largest) largest = one.y[row];
-    }
-    threshold = std::min(threshold, largest);
+    const int64_t row = block * kBlockRows;
+    threshold = std::min(threshold, largest({one.y + row, size_t(std::min<int64_t>(kBlockRows, one.n_rows - row))}));
   }
   return before_softcap(threshold, softcap);
 }
