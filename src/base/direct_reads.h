@@ -22,7 +22,7 @@ struct DirectRead {
 // Where the system has no asynchronous reads, finish() does them one after the other.
 class DirectReads {
  public:
-  static constexpr size_t kMost = 4;  // at once
+  static constexpr size_t kMost = 16;  // at once
 
   DirectReads();
   ~DirectReads();  // waits for those that are under way

@@ -48,14 +48,13 @@ Error ExpertFiles::named(const Error& error, int number) const {
   return error.in(fmt::format("expert {} of layer {}", number - region.first, region.layer));
 }
 
-void ExpertFiles::begin_read(int number, ExpertPart part, std::span<std::byte> staging,
-                             StoredReader::Flight& flight) const {
+void ExpertFiles::begin_read(int number, std::span<std::byte> staging, StoredReader::Flight& flight) const {
   const Stored& stored = experts_[size_t(number)];
   const Region& region = regions_[size_t(stored.region)];
-  const int p = int(part);
-  StoredReader::Stretches stretches;
-  for (int i = 0; i < 3; ++i) {
-    stretches[size_t(i)] = {stored.files[p][i], stored.offsets[p][i], region.n_bytes[p][i]};
+  std::array<StoredReader::Stretch, size_t(kExpertParts) * 3> stretches;
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    const size_t part = i / 3, tensor = i % 3;
+    stretches[i] = {stored.files[part][tensor], stored.offsets[part][tensor], region.n_bytes[part][tensor]};
   }
   try {
     reader_.begin(stretches, staging, flight);
@@ -64,42 +63,53 @@ void ExpertFiles::begin_read(int number, ExpertPart part, std::span<std::byte> s
   }
 }
 
-ExpertFiles::ReadPart ExpertFiles::finish_read(int number, StoredReader::Flight& flight) const {
+ExpertFiles::ReadExpert ExpertFiles::finish_read(int number, StoredReader::Flight& flight) const {
+  std::array<const std::byte*, size_t(kExpertParts) * 3> begins{};
   try {
-    return reader_.finish(flight);
+    reader_.finish(flight, begins);
   } catch (const Error& error) {
     throw named(error, number);
   }
+  ReadExpert read;
+  for (size_t i = 0; i < begins.size(); ++i) read[i / 3][i % 3] = begins[i];
+  return read;
 }
 
-void ExpertFiles::pack(int number, ExpertPart part, const ReadPart& read, std::byte* packed) const {
+void ExpertFiles::pack(int number, const ReadExpert& read, std::byte* packed) const {
   const Region& region = regions_[size_t(experts_[size_t(number)].region)];
-  const int p = int(part);
-  const MatrixSpec spec = spec_of(region.spec, part);
-  MatrixPiece piece{.n_rows = spec.out, .n_cols = spec.in};
-  piece.codes = read[0];
-  piece.scales = read[1];
-  piece.zeros = read[2];
-  piece.codes_stride = region.strides[p][0];
-  piece.scales_stride = region.strides[p][1];
-  piece.zeros_stride = region.strides[p][2];
-  backend_.pack(region.spec, part, piece, packed);
+  for (size_t p = 0; p < read.size(); ++p) {
+    const auto part = ExpertPart(p);
+    const MatrixSpec spec = spec_of(region.spec, part);
+    MatrixPiece piece{.n_rows = spec.out, .n_cols = spec.in};
+    piece.codes = read[p][0];
+    piece.scales = read[p][1];
+    piece.zeros = read[p][2];
+    piece.codes_stride = region.strides[p][0];
+    piece.scales_stride = region.strides[p][1];
+    piece.zeros_stride = region.strides[p][2];
+    backend_.pack(region.spec, part, piece, packed);
+  }
 }
 
-int64_t ExpertFiles::stored_bytes(int number, ExpertPart part) const {
+int64_t ExpertFiles::stored_bytes(int number) const {
   const Region& region = regions_[size_t(experts_[size_t(number)].region)];
-  return std::accumulate(std::begin(region.n_bytes[int(part)]), std::end(region.n_bytes[int(part)]), int64_t(0));
+  int64_t n_bytes = 0;
+  for (const auto& part : region.n_bytes) n_bytes += std::accumulate(std::begin(part), std::end(part), int64_t(0));
+  return n_bytes;
 }
 
 int64_t ExpertFiles::staging_bytes(std::span<const ExpertRegion> regions) {
   int64_t largest = 0;
   for (const ExpertRegion& region : regions) {
-    for (const ExpertPart part : {ExpertPart::gate, ExpertPart::down}) {
-      const MatrixSpec spec = spec_of(region.spec, part);
-      const int64_t n_codes = spec.out * spec.in / 2, n_scales = spec.n_groups() * spec.out * 2;
-      // Zeros of the native format are as large as scales, others are a quarter of it.
-      largest = std::max(largest, StoredReader::room_bytes({{{0, 0, n_codes}, {0, 0, n_scales}, {0, 0, n_scales}}}));
+    std::array<StoredReader::Stretch, size_t(kExpertParts) * 3> stretches;
+    for (size_t i = 0; i < stretches.size(); i += 3) {
+      const MatrixSpec spec = spec_of(region.spec, ExpertPart(i / 3));
+      const int64_t n_scales = spec.n_groups() * spec.out * 2;
+      stretches[i].n_bytes = spec.out * spec.in / 2;
+      stretches[i + 1].n_bytes = n_scales;
+      stretches[i + 2].n_bytes = n_scales;  // as large in the native format, in others a quarter of it
     }
+    largest = std::max(largest, StoredReader::room_bytes(stretches));
   }
   return round_up(largest, DirectFile::kAlignment);
 }

@@ -24,17 +24,18 @@ class ExpertFiles {
   // Of streamed regions, whose tensors lie in `files`. Experts are numbered over all regions in their order.
   ExpertFiles(std::span<const ExpertRegion> regions, std::vector<File> files, const Backend& backend);
 
-  // Reads a part into `staging`, which begins with a page: from begin_read to finish_read the disk is at work. Then the
-  // part is packed into the expert at `packed`. Any number of threads at once, each with what it gives here of its own.
-  // Throws Error{io} naming file and expert.
-  using ReadPart = std::array<const std::byte*, 3>;  // codes, scales and zeros, in the staging
-  void begin_read(int number, ExpertPart part, std::span<std::byte> staging, StoredReader::Flight& flight) const;
-  ReadPart finish_read(int number, StoredReader::Flight& flight) const;
-  void pack(int number, ExpertPart part, const ReadPart& read, std::byte* packed) const;
+  // Reads an expert into `staging`, which begins with a page: from begin_read to finish_read the disk is at work. Then
+  // it is packed to `packed`. Any number of threads at once, each with what it gives here of its own. Throws Error{io}
+  // naming file and expert.
+  using ReadExpert =
+      std::array<std::array<const std::byte*, 3>, kExpertParts>;  // codes, scales and zeros in the staging
+  void begin_read(int number, std::span<std::byte> staging, StoredReader::Flight& flight) const;
+  ReadExpert finish_read(int number, StoredReader::Flight& flight) const;
+  void pack(int number, const ReadExpert& read, std::byte* packed) const;
 
-  int64_t stored_bytes(int number, ExpertPart part) const;  // that loading it reads
+  int64_t stored_bytes(int number) const;  // that loading it reads
 
-  // Of one part.
+  // Of one expert.
   static int64_t staging_bytes(std::span<const ExpertRegion> regions);
 
   // What this class holds for so many experts.

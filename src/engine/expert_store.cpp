@@ -41,13 +41,12 @@ ExpertStore::ExpertStore(std::span<const ExpertRegion> regions, std::vector<File
       slot_bytes_(slot_bytes(regions)),
       is_mixed_(are_mixed(regions)),
       slots_(slots),
-      book_(experts_by_layer(regions), n_slots),
-      fetches_(kReaders * kPartsOfReader + ExpertSlots::kMostGuesses) {
-  const int64_t own = kPartsOfReader * ExpertFiles::staging_bytes(regions);
+      book_(experts_by_layer(regions), n_slots) {
+  const int64_t own = kExpertsOfReader * ExpertFiles::staging_bytes(regions);
   PARO_CHECK(int64_t(slots.size()) >= n_slots * slot_bytes_ && int64_t(staging.size()) >= kReaders * own);
   try {
     for (int i = 0; i < kReaders; ++i) {
-      threads_.emplace_back([this, part = staging.subspan(size_t(i * own), size_t(own))] { load_parts(part); });
+      threads_.emplace_back([this, part = staging.subspan(size_t(i * own), size_t(own))] { load_experts(part); });
     }
   } catch (const std::system_error& error) {
     if (threads_.empty()) throw Error(ErrorKind::usage, "no thread could be started to read experts: {}", error.what());
@@ -101,9 +100,9 @@ void ExpertStore::release(int layer, std::span<const int32_t> experts) {
   wake_readers();  // a slot may have been missing
 }
 
-// As many as there are parts to read: a decode step asks several times a layer, mostly for what is there.
+// As many as there are experts to read: a decode step asks several times a layer, mostly for what is there.
 void ExpertStore::wake_readers() {
-  const int n_wanted = book_.n_wanted_to_fetch() * kExpertParts;
+  const int n_wanted = book_.n_wanted_to_fetch();
   const int n = n_wanted > 0 ? std::min(kReaders, n_wanted) : std::min(kGuessedReads, book_.n_to_fetch());
   for (int i = 0; i < n; ++i) work_.notify_one();
 }
@@ -116,107 +115,64 @@ ExpertStats ExpertStore::stats() const {
   return stats;
 }
 
-// One of which a part is to be read, null when there is none.
-ExpertStore::Fetch* ExpertStore::next_fetch() {
-  Fetch *wanted = nullptr, *guess = nullptr;
-  for (Fetch& fetch : fetches_) {
-    if (fetch.is_none()) continue;
-    const int number = fetch.target.number;
-    if (!book_.is_useful(number)) {
-      if (fetch.n_at_work == 0) end(fetch, ExpertSlots::Outcome::dropped);
-    } else if (fetch.has_parts()) {
-      Fetch*& first = book_.is_wanted(number) ? wanted : guess;
-      if (first == nullptr) first = &fetch;
-    }
-  }
-  if (wanted == nullptr) wanted = begin(&ExpertSlots::begin_wanted);
-  if (wanted != nullptr || n_reads_ >= kGuessedReads) return wanted;
-  return guess != nullptr ? guess : begin(&ExpertSlots::begin_guess);
-}
-
-ExpertStore::Fetch* ExpertStore::begin(std::optional<ExpertSlots::Fetch> (ExpertSlots::*next)()) {
-  const auto none = std::find_if(fetches_.begin(), fetches_.end(), [](const Fetch& fetch) { return fetch.is_none(); });
-  if (none == fetches_.end()) return nullptr;
-  const auto target = (book_.*next)();
-  if (!target) return nullptr;
+// What is to be read next, if there is something.
+std::optional<ExpertStore::Fetch> ExpertStore::next_fetch(std::span<std::byte> staging) {
+  auto target = book_.begin_wanted();
+  if (!target && n_reads_ < kGuessedReads) target = book_.begin_guess();
+  if (!target) return {};
   // What experts of another shape left would stand in the padding.
   if (is_mixed_) std::memset(slot(target->slot), 0, size_t(slot_bytes_));
-  *none = Fetch{.target = *target, .next_part = 0};
-  return &*none;
+  ++n_reads_;
+  work_.notify_one();  // there may be more, and nobody was woken for it as no slot was free
+  return Fetch{.target = *target, .staging = staging, .read = {}, .error = {}};
 }
 
-void ExpertStore::end(Fetch& fetch, ExpertSlots::Outcome outcome) {
+void ExpertStore::end(const Fetch& fetch, ExpertSlots::Outcome outcome) {
   const int number = fetch.target.number;
   book_.end_fetch(number, outcome);
   if (fetch.error) {
     errors_.insert_or_assign(number, *fetch.error);
   } else {
     errors_.erase(number);
+    n_read_bytes_ += files_.stored_bytes(number);
   }
-  fetch = {};
   ready_.notify_all();
 }
 
-void ExpertStore::load_parts(std::span<std::byte> staging) {
+void ExpertStore::load_experts(std::span<std::byte> staging) {
   std::span<std::byte> free = staging.first(staging.size() / 2), other = staging.subspan(staging.size() / 2);
   StoredReader::Flight flight;
-  Part read;  // and not packed yet
+  std::optional<Fetch> read;  // and not packed yet
   std::unique_lock lock(mutex_);
-  const auto unlocked = [&](Part& part, auto&& work) {
-    if (part.fetch == nullptr || part.error) return;
+  const auto unlocked = [&](std::optional<Fetch>& fetch, auto&& work) {
+    if (!fetch || fetch->error) return;
     lock.unlock();
     try {
-      work(part.fetch->target.number);
+      work(fetch->target.number);
     } catch (const Error& error) {
-      part.error = error;
+      fetch->error = error;
     } catch (const std::exception& error) {
-      part.error = Error(ErrorKind::internal, "an expert could not be loaded: {}", error.what());
+      fetch->error = Error(ErrorKind::internal, "an expert could not be loaded: {}", error.what());
     }
     lock.lock();
   };
   while (true) {
-    Part next;
-    const auto has_work = [&] {
-      return is_stopping_ || (next = next_part(free)).fetch != nullptr || read.fetch != nullptr;
-    };
-    work_.wait(lock, has_work);
+    std::optional<Fetch> next;
+    work_.wait(lock, [&] { return is_stopping_ || (next = next_fetch(free)) || read; });
     if (is_stopping_) return;
-    unlocked(next, [&](int number) { files_.begin_read(number, next.part, next.staging, flight); });
-    unlocked(read, [&](int number) { files_.pack(number, read.part, read.read, slot(read.fetch->target.slot)); });
-    end_part(read);
-    unlocked(next, [&](int number) { next.read = files_.finish_read(number, flight); });
-    if (next.fetch != nullptr) {
+    unlocked(next, [&](int number) { files_.begin_read(number, next->staging, flight); });
+    if (read) {
+      const bool is_useful = book_.is_useful(read->target.number);
+      if (is_useful) unlocked(read, [&](int number) { files_.pack(number, read->read, slot(read->target.slot)); });
+      using Outcome = ExpertSlots::Outcome;
+      end(*read, read->error ? Outcome::failed : is_useful ? Outcome::ready : Outcome::dropped);
+    }
+    unlocked(next, [&](int number) { next->read = files_.finish_read(number, flight); });
+    if (next) {
       --n_reads_;
       std::swap(free, other);
     }
-    read = next;
-  }
-}
-
-// Of what is to be read next, if there is something.
-ExpertStore::Part ExpertStore::next_part(std::span<std::byte> staging) {
-  Fetch* const fetch = next_fetch();
-  if (fetch == nullptr) return {};
-  ++fetch->n_at_work;
-  ++n_reads_;
-  work_.notify_one();  // there may be more, and nobody was woken for it as no slot was free
-  return {.fetch = fetch, .part = ExpertPart(fetch->next_part++), .staging = staging, .read = {}, .error = {}};
-}
-
-void ExpertStore::end_part(Part& part) {
-  if (part.fetch == nullptr) return;
-  Fetch& fetch = *part.fetch;
-  if (part.error) {
-    fetch.error = std::move(part.error);
-  } else {
-    n_read_bytes_ += files_.stored_bytes(fetch.target.number, part.part);
-  }
-  part = {};
-  if (--fetch.n_at_work > 0) return;
-  if (fetch.error) {
-    end(fetch, ExpertSlots::Outcome::failed);
-  } else if (fetch.next_part == kExpertParts) {
-    end(fetch, ExpertSlots::Outcome::ready);
+    read = std::move(next);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <tuple>
 
 #include "base/check.h"
@@ -71,13 +72,17 @@ const std::byte* StoredReader::read(const StoredTensor& tensor, int64_t begin_by
   return memory.data();
 }
 
-void StoredReader::begin(const Stretches& stretches, std::span<std::byte> memory, Flight& flight) const {
-  std::array<size_t, 3> order{0, 1, 2};
+void StoredReader::begin(std::span<const Stretch> stretches, std::span<std::byte> memory, Flight& flight) const {
+  PARO_CHECK(stretches.size() <= Flight::kMostStretches, "{} stretches", stretches.size());
+  std::array<size_t, Flight::kMostStretches> places;
+  const std::span order = std::span(places).first(stretches.size());
+  std::iota(order.begin(), order.end(), size_t(0));
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return std::tie(stretches[a].file, stretches[a].offset_bytes) <
            std::tie(stretches[b].file, stretches[b].offset_bytes);
   });
-  flight.stretches_ = stretches;
+  std::copy(stretches.begin(), stretches.end(), flight.stretches_.begin());
+  flight.n_stretches_ = stretches.size();
   flight.n_readings_ = 0;
   int64_t end = 0;
   for (const size_t i : order) {
@@ -108,7 +113,7 @@ void StoredReader::begin(const Stretches& stretches, std::span<std::byte> memory
   flight.reads_.begin(std::span(flight.direct_).first(n_direct));
 }
 
-std::array<const std::byte*, 3> StoredReader::finish(Flight& flight) const {
+void StoredReader::finish(Flight& flight, std::span<const std::byte*> begins) const {
   const size_t n_direct = flight.reads_.finish();
   for (size_t i = 0; i < n_direct; ++i) take(*flight.of_direct_[i], flight.direct_[i]);
   for (Reading& reading : std::span(flight.readings_).first(flight.n_readings_)) {
@@ -116,12 +121,11 @@ std::array<const std::byte*, 3> StoredReader::finish(Flight& flight) const {
     std::memmove(reading.memory.data(), reading.begin, size_t(reading.stretch.n_bytes));
     reading.begin = reading.memory.data();
   }
-  std::array<const std::byte*, 3> begins{};
+  PARO_CHECK(begins.size() == flight.n_stretches_, "{} of {} stretches", begins.size(), flight.n_stretches_);
   for (size_t i = 0; i < begins.size(); ++i) {
     const Reading& reading = flight.readings_[flight.reading_of_[i]];
     begins[i] = reading.begin + (flight.stretches_[i].offset_bytes - reading.stretch.offset_bytes);
   }
-  return begins;
 }
 
 bool StoredReader::wait_for_disk() const {

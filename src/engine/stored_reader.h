@@ -37,16 +37,20 @@ class StoredReader {
     int64_t offset_bytes = 0;
     int64_t n_bytes = 0;
   };
-  using Stretches = std::array<Stretch, 3>;  // codes, scales and zeros of a matrix
-  static constexpr int64_t room_bytes(const Stretches& stretches) {
+  static constexpr int64_t room_bytes(std::span<const Stretch> stretches) {
     int64_t n_bytes = 0;
     for (const Stretch& s : stretches) n_bytes += room_bytes(s.n_bytes + kGapBytes);
     return n_bytes;
   }
 
-  // The stretches of a matrix on their way, those that lie close to each other by one read. A thread has one for all
-  // that it reads, one matrix after the other.
+  // Stretches on their way, those that lie close to each other by one read. A thread has one for all that it reads, one
+  // set of stretches after the other.
   class Flight {
+   public:
+    static constexpr size_t kMostStretches = 9;
+    static_assert(kMostStretches <= DirectReads::kMost);
+
+   private:
     friend class StoredReader;
 
     // It begins at an address that is aligned as the stretch is in its file, or better.
@@ -56,18 +60,19 @@ class StoredReader {
       const std::byte* begin = nullptr;  // once it is there
     };
 
-    Stretches stretches_;
-    std::array<Reading, 3> readings_;
+    std::array<Stretch, kMostStretches> stretches_;
+    size_t n_stretches_ = 0;
+    std::array<Reading, kMostStretches> readings_;
     size_t n_readings_ = 0;
-    std::array<size_t, 3> reading_of_{};  // each stretch
-    std::array<DirectRead, 3> direct_;
-    std::array<Reading*, 3> of_direct_{};
+    std::array<size_t, kMostStretches> reading_of_{};  // each stretch
+    std::array<DirectRead, kMostStretches> direct_;
+    std::array<Reading*, kMostStretches> of_direct_{};
     DirectReads reads_;
   };
   // Between the two the disk is at work, where the system lets it. `memory` is aligned to DirectFile::kAlignment.
-  void begin(const Stretches& stretches, std::span<std::byte> memory, Flight& flight) const;
-  // Returns where each stretch begins: at addresses of four bytes.
-  std::array<const std::byte*, 3> finish(Flight& flight) const;
+  void begin(std::span<const Stretch> stretches, std::span<std::byte> memory, Flight& flight) const;
+  // Tells where each stretch begins: at addresses of four bytes.
+  void finish(Flight& flight, std::span<const std::byte*> begins) const;
 
   // Waits until something has had to be read from a disk (true), or until end_wait (false).
   bool wait_for_disk() const;
@@ -77,7 +82,7 @@ class StoredReader {
   enum State : int { kAllCached, kDisk, kEnded };
 
   // What a read of its own costs, in bytes that could have been read meanwhile.
-  static constexpr int64_t kGapBytes = 64 << 10;
+  static constexpr int64_t kGapBytes = 16 << 10;
 
   using Reading = Flight::Reading;
   bool read_cached(Reading& reading) const;

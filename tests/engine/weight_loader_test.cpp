@@ -186,19 +186,29 @@ TEST(StoredReader, ReadsStretchesTogetherOrApart) {
   StoredReader::Flight flight;
   const Checkpoint checkpoint;
   const File& file = checkpoint.files().files()[0];
-  using Stretches = StoredReader::Stretches;
+  using Stretches = std::vector<StoredReader::Stretch>;
   const Stretches near{{{0, 4000, 9000}, {0, 13000, 400}, {0, 13404, 100}}},  //
       unsorted{{{0, 900000, 70000}, {0, 200000, 4096}, {0, 970016, 300}}},    //
       far{{{0, 8192, 4096}, {0, 2000000, 1 << 20}, {0, 1000000, 12}}},        //
       odd{{{0, 10001, 5000}, {0, 15001, 3}, {0, 15004, 4000}}},               //
-      last{{{0, file.size_bytes() - 7, 7}, {0, 100, 8}, {0, file.size_bytes() - 100, 60}}};
+      last{{{0, file.size_bytes() - 7, 7}, {0, 100, 8}, {0, file.size_bytes() - 100, 60}}},
+      many{{{0, 1 << 20, 300000},
+            {0, 500, 12},
+            {0, 1400000, 8},
+            {0, 4096, 4096},
+            {0, 1348576, 4000},
+            {0, 100000, 4},
+            {0, 2000000, 70000},
+            {0, 8192, 20},
+            {0, 1352576, 40}}};
   for (const bool from_disk : {false, true}) {
-    for (const Stretches& stretches : {near, unsorted, far, odd, last}) {
+    for (const Stretches& stretches : {near, unsorted, far, odd, last, many}) {
       if (from_disk && !checkpoint.drop_from_memory()) GTEST_SKIP() << "files cannot be dropped from memory here";
       const Buffer memory(StoredReader::room_bytes(stretches), "a test");
       const StoredReader reader(checkpoint.files().files());
       reader.begin(stretches, memory.bytes(), flight);
-      const auto begins = reader.finish(flight);
+      std::vector<const std::byte*> begins(stretches.size());
+      reader.finish(flight, begins);
       for (size_t i = 0; i < stretches.size(); ++i) {
         EXPECT_EQ(reinterpret_cast<intptr_t>(begins[i]) % 4, 0);
         std::vector<std::byte> expected(size_t(stretches[i].n_bytes));
