@@ -1,6 +1,7 @@
 #include "server/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -9,11 +10,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/span_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/json/error.hpp>
 #include <exception>
 #include <utility>
@@ -161,10 +158,7 @@ asio::awaitable<Connection::Reading> Connection::read_request() {
 asio::awaitable<void> Connection::read_body(HttpParser& parser, boost::system::error_code& failure) {
   const auto length = parser.content_length();
   memory_.set_body_bytes(length.value_or(0));
-  if (expects_continue(parser.get())) {
-    http::response<http::empty_body> response(http::status::continue_, 11);
-    co_await http::async_write(*stream_, response, asio::use_awaitable);
-  }
+  if (expects_continue(parser.get())) co_await write(kContinue);
   parser.eager(true);
   while (!parser.is_done() && !failure) {
     const uint64_t n_read = parser.get().body().size();
@@ -256,8 +250,11 @@ void Connection::name_request() {
   if (request_id_.empty()) request_id_ = random_id("req_");
 }
 
-template <typename Body>
-void Connection::set_common_fields(http::response<Body>& response) const {
+HttpResponse Connection::make_response(unsigned status) const {
+  return {static_cast<http::status>(status), request_.version()};
+}
+
+void Connection::set_common_fields(HttpResponse& response) const {
   response.set(http::field::server, "paro");
   response.set(dialect() == Dialect::anthropic ? "Request-Id" : "X-Request-Id", request_id_);
   set_cors_fields(response, request_, server_.options.cors_origins, methods_at(request_));
@@ -295,54 +292,39 @@ asio::awaitable<void> Connection::respond(unsigned status, json::value body) {
 }
 
 asio::awaitable<void> Connection::respond_text(unsigned status, std::string body, std::string_view content_type) {
-  http::response<http::string_body> response(static_cast<http::status>(status), request_.version());
+  HttpResponse response = make_response(status);
   response.set(http::field::content_type, beast::string_view(content_type));
   if (status == 405)
     if (const Route* route = route_at(route_path(std::string_view(request_.target()))))
       response.set(http::field::allow, beast::string_view(allowed_methods(*route)));
-  response.body() = std::move(body);
-  response.prepare_payload();
-  co_await send_whole(std::move(response));
+  response.content_length(body.size());
+  co_await send_whole(std::move(response), body);
 }
 
 asio::awaitable<void> Connection::respond_static(unsigned status, std::string_view body, const http::fields& fields) {
-  http::response<http::span_body<const char>> response(static_cast<http::status>(status), request_.version());
+  HttpResponse response = make_response(status);
   for (const auto& field : fields) response.set(field.name_string(), field.value());
-  response.body() = {body.data(), body.size()};
   if (status != 304) response.content_length(body.size());
-  co_await send_whole(std::move(response));
+  co_await send_whole(std::move(response), body);
 }
 
+asio::awaitable<void> Connection::respond_empty(unsigned status) { co_await send_whole(make_response(status), {}); }
+
 // For HEAD the header alone.
-template <typename Body>
-asio::awaitable<void> Connection::send_whole(http::response<Body> response) {
+asio::awaitable<void> Connection::send_whole(HttpResponse response, std::string_view body) {
   if (draining_) keeps_alive_ = false;
   set_common_fields(response);
   release_body();
   count_answer(response.result_int());
   answered_ = true;
   const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
-  http::response_serializer<Body> serializer(response);
-  if (request_.method() == http::verb::head) {
-    co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
-  } else {
-    co_await http::async_write(*stream_, serializer, asio::use_awaitable);
-  }
-}
-
-asio::awaitable<void> Connection::respond_empty(unsigned status) {
-  http::response<http::empty_body> response(static_cast<http::status>(status), request_.version());
-  if (draining_) keeps_alive_ = false;
-  set_common_fields(response);
-  count_answer(status);
-  answered_ = true;
-  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
-  co_await http::async_write(*stream_, response, asio::use_awaitable);
+  const std::string header = header_text(response);
+  co_await write(header, request_.method() == http::verb::head ? std::string_view() : body);
 }
 
 // To HTTP/1.0 the stream is a body that ends with the connection.
 asio::awaitable<void> Connection::begin_events() {
-  http::response<http::empty_body> response(http::status::ok, request_.version());
+  HttpResponse response = make_response(200);
   response.set(http::field::content_type, "text/event-stream");
   response.set(http::field::cache_control, "no-cache");
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
@@ -350,22 +332,22 @@ asio::awaitable<void> Connection::begin_events() {
   if (!chunked || draining_) keeps_alive_ = false;
   set_common_fields(response);
   if (chunked) response.chunked(true);
-  http::response_serializer<http::empty_body> serializer(response);
   release_body();
   count_answer(200);
   answered_ = streaming_ = true;
   const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
-  co_await http::async_write_header(*stream_, serializer, asio::use_awaitable);
+  const std::string header = header_text(response);
+  co_await write(header);
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
   if (frames.empty()) co_return;  // an empty chunk would end the answer
   const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
   if (request_.version() >= 11) {
-    const auto chunk = http::make_chunk(asio::buffer(frames));
-    co_await asio::async_write(*stream_, chunk, asio::use_awaitable);
+    const std::string header = chunk_header(frames.size());
+    co_await write(header, frames, kChunkEnd);
   } else {
-    co_await asio::async_write(*stream_, asio::buffer(frames), asio::use_awaitable);
+    co_await write(frames);
   }
 }
 
@@ -373,8 +355,13 @@ asio::awaitable<void> Connection::end_events() {
   streaming_ = false;
   if (request_.version() < 11) co_return;
   const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
-  const auto last = http::make_chunk_last();
-  co_await asio::async_write(*stream_, last, asio::use_awaitable);
+  co_await write(kLastChunk);
+}
+
+// One after the other, in one call to the system where it can be.
+asio::awaitable<void> Connection::write(std::string_view a, std::string_view b, std::string_view c) {
+  const std::array<asio::const_buffer, 3> parts{asio::buffer(a), asio::buffer(b), asio::buffer(c)};
+  co_await asio::async_write(*stream_, parts, asio::use_awaitable);
 }
 
 asio::awaitable<void> Connection::fail_events(const ApiError& error, std::string frames) {

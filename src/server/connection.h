@@ -15,6 +15,7 @@
 
 #include "server/error_dialect.h"
 #include "server/http_request.h"
+#include "server/http_response.h"
 #include "server/request_memory.h"
 #include "server/wakeup.h"
 
@@ -80,11 +81,11 @@ class Connection : public std::enable_shared_from_this<Connection> {  // shared 
   void check_header(const HttpHeader& header) const;
   void name_request();
   Dialect dialect() const;
-  template <typename Body>
-  void set_common_fields(boost::beast::http::response<Body>& response) const;
+  HttpResponse make_response(unsigned status) const;
+  void set_common_fields(HttpResponse& response) const;
   void count_answer(unsigned status) const;
-  template <typename Body>
-  boost::asio::awaitable<void> send_whole(boost::beast::http::response<Body> response);
+  boost::asio::awaitable<void> send_whole(HttpResponse response, std::string_view body);
+  boost::asio::awaitable<void> write(std::string_view a, std::string_view b = {}, std::string_view c = {});
   void log_failure(const ApiError& error) const;
   void release_body();
 
