@@ -54,7 +54,8 @@ MemoryPlan ModelOpener::plan(std::optional<int64_t> budget_bytes) const {
   return plan_memory(options(budget_bytes, text_memory(model_)), files.config, files.weights(), *backend);
 }
 
-server::LoadedModel ModelOpener::load(std::optional<int64_t> budget_bytes, bool shows_plan) const {
+server::LoadedModel ModelOpener::load(std::optional<int64_t> budget_bytes, bool shows_plan,
+                                      const LoadProgress& progress) const {
   auto parts = std::make_shared<Parts>(Parts{TextModel::load(model_, flags_.template_file), nullptr});
   const TextModel& text = parts->text;
   EngineOptions options = this->options(budget_bytes, text.serving_memory());
@@ -72,7 +73,7 @@ server::LoadedModel ModelOpener::load(std::optional<int64_t> budget_bytes, bool 
   }
   if (!text.chat_template) log::warn("the model '{}' has no chat template: only plain completions are served", id_);
   std::string card = this->card(&text);
-  parts->engine = open_engine(options, std::move(backend), shows_plan ? progress_bar("loading") : LoadProgress());
+  parts->engine = open_engine(options, std::move(backend), progress);
   server::ServedModel model{.id = id_,
                             .engine = *parts->engine,
                             .tokenizer = text.tokenizer,
@@ -102,7 +103,9 @@ server::ServableModel ModelOpener::servable(const fs::path& model, const std::st
     servable.vocab_size = plan.spec.vocab_size;
     servable.plan_bytes = report.plan_bytes - server::planned_bytes(flags.server);
     if (!report.fits) servable.refusal = plan_refusal(report);
-    servable.load = [opener = std::move(opener), budget = report.budget_bytes] { return opener->load(budget, false); };
+    servable.load = [opener = std::move(opener), budget = report.budget_bytes](const std::function<void()>& go_on) {
+      return opener->load(budget, false, [&](int64_t, int64_t) { go_on(); });
+    };
   } catch (const Error& error) {
     servable.refusal = error;
   }

@@ -34,8 +34,8 @@ class ModelOpener {
   // The plan within budget_bytes, or within what the machine has free; nothing is kept in memory. Throws Error.
   MemoryPlan plan(std::optional<int64_t> budget_bytes) const;
 
-  // Loads it within the plan, which is shown before if shows_plan. Throws Error.
-  server::LoadedModel load(std::optional<int64_t> budget_bytes, bool shows_plan) const;
+  // Loads it within the plan, which is shown before if shows_plan. Throws Error, and what `progress` throws.
+  server::LoadedModel load(std::optional<int64_t> budget_bytes, bool shows_plan, const LoadProgress& progress) const;
 
   // For a library of several; where it cannot be planned, the reason is in `refusal`.
   static server::ServableModel servable(const std::filesystem::path& model, const std::string& id,

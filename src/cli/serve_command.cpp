@@ -128,7 +128,7 @@ class Serve final : public Command {
 
   void serve_one(const ServedFlags& flags, StopSignals& signals) const {
     const ModelOpener opener(model_, model_name_.empty() ? model_name(model_) : model_name_, flags);
-    const server::LoadedModel loaded = opener.load({}, /*shows_plan=*/true);
+    const server::LoadedModel loaded = opener.load({}, /*shows_plan=*/true, progress_bar("loading"));
     server::Server server(loaded.options, loaded.model);
     run(server, signals);
     loaded.model.engine.stop(std::chrono::milliseconds(0));

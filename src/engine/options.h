@@ -44,7 +44,7 @@ struct EngineOptions {
   std::vector<MemoryClass> other_memory;  // what the program holds beside the model: tokenizer, server buffers
 };
 
-// Bytes of weights read so far, and of all; called from one thread at a time.
+// Bytes of weights read so far, and of all; called from one thread at a time. What it throws ends the load.
 using LoadProgress = std::function<void(int64_t n_done_bytes, int64_t n_bytes)>;
 
 }  // namespace paro

@@ -261,7 +261,7 @@ void ModelLibrary::load(std::unique_lock<std::mutex>& lock, Entry& entry) {
   std::exception_ptr failure;
   try {
     log::info("loading the model '{}'", entry.model.id);
-    loaded.emplace(entry.model.load());
+    loaded.emplace(entry.model.load([this] { check_stopping(); }));
   } catch (...) {
     failure = std::current_exception();
   }
@@ -278,6 +278,11 @@ void ModelLibrary::load(std::unique_lock<std::mutex>& lock, Entry& entry) {
     for (const auto& ticket : entry.waiting) ticket->failure = failure;
   }
   grant(entry);
+}
+
+void ModelLibrary::check_stopping() const {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) throw Error(ErrorKind::unavailable, "the server is stopping");
 }
 
 void ModelLibrary::run() {

@@ -40,9 +40,10 @@ struct ServableModel {
   std::string card = "{}";                    // JSON text, at most kMaxCardBytes
   int max_context = 0, max_batch = 0;
   int vocab_size = 0;
-  int64_t plan_bytes = 0;                  // beside the server's own
-  std::optional<Error> refusal = {};       // why it can never be served
-  std::function<LoadedModel()> load = {};  // throws Error; on a thread of the library's
+  int64_t plan_bytes = 0;             // beside the server's own
+  std::optional<Error> refusal = {};  // why it can never be served
+  // On a thread of the library's; throws Error. It calls `go_on` now and then, and ends with what that throws.
+  std::function<LoadedModel(const std::function<void()>& go_on)> load = {};
 };
 
 class ModelLibrary {
@@ -58,7 +59,7 @@ class ModelLibrary {
   ModelLibrary(std::vector<ServableModel> models, const Limits& limits, std::shared_ptr<Metrics> metrics);
   // One model, which is there already and stays.
   ModelLibrary(LoadedModel model, bool any_name, std::shared_ptr<Metrics> metrics);
-  ~ModelLibrary();  // no lease is left
+  ~ModelLibrary();  // no lease is left; a load under way is given up
   ModelLibrary(const ModelLibrary&) = delete;
   ModelLibrary& operator=(const ModelLibrary&) = delete;
 
@@ -122,6 +123,7 @@ class ModelLibrary {
   bool make_room(std::unique_lock<std::mutex>& lock, Entry& entry);
   void take_out(std::unique_lock<std::mutex>& lock, Entry& entry);
   void load(std::unique_lock<std::mutex>& lock, Entry& entry);
+  void check_stopping() const;
   void run();
 
   const Limits limits_;

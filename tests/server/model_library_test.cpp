@@ -31,15 +31,19 @@ class ModelLibraryTest : public ::testing::Test {
     std::vector<ServableModel> models;
     for (const auto& each : sizes) {
       const std::string& id = each.first;
-      models.push_back(
-          {.id = id, .alias = id + "-alias", .plan_bytes = each.second, .load = [this, id] { return load(id); }});
+      models.push_back({.id = id,
+                        .alias = id + "-alias",
+                        .plan_bytes = each.second,
+                        .load = [this, id](const std::function<void()>& go_on) { return load(id, go_on); }});
     }
     library = std::make_unique<ModelLibrary>(
         std::move(models), ModelLibrary::Limits{.room_bytes = room_bytes, .max_waiting = 4, .any_name = any_name},
         std::make_shared<Metrics>());
   }
 
-  LoadedModel load(const std::string& id) {
+  LoadedModel load(const std::string& id, const std::function<void()>& go_on) {
+    const auto end = std::chrono::steady_clock::now() + load_time;
+    for (; std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(1ms)) go_on();
     const std::lock_guard lock(mutex);
     loads.push_back(id);
     if (failures[id]-- > 0) throw Error(ErrorKind::checkpoint, "'{}' is broken", id);
@@ -90,6 +94,7 @@ class ModelLibraryTest : public ::testing::Test {
   std::mutex mutex;  // guards loads and failures
   std::vector<std::string> loads;
   std::map<std::string, int> failures;  // loads that are to fail
+  std::chrono::milliseconds load_time{0};
   std::unique_ptr<ModelLibrary> library;
 };
 
@@ -183,6 +188,19 @@ TEST_F(ModelLibraryTest, AFailureIsToldToThoseWhoWaitedAndIsNotForEver) {
   EXPECT_EQ(loaded_ids(), "");
   use("b");
   use("a");
+}
+
+TEST_F(ModelLibraryTest, ALoadIsGivenUpWhenTheLibraryEnds) {
+  load_time = kSoon;
+  make({{"a", 10}}, 20);
+  {
+    const Lease lease = ask("a");
+    while (library->models()[0].state != State::loading) std::this_thread::sleep_for(1ms);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  library.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, kSoon / 2);
+  EXPECT_EQ(loads_so_far(), Loads());
 }
 
 TEST_F(ModelLibraryTest, OneThatNeverFitsIsRefusedWithTheNumbers) {
