@@ -21,7 +21,7 @@ class ExpertSlots {
 
   // Experts of a layer that are fetched on a guess: what a disk reads while a layer computes with nothing left to
   // fetch. More of them come true less often, and stand in the way of what is asked for.
-  static constexpr int kMostGuesses = 3;
+  static constexpr int kMostGuesses = 2;
 
   // n_experts[layer] of each layer; layers without experts have 0.
   ExpertSlots(std::span<const int> n_experts, int n_slots, double half_life_tokens = kHalfLifeTokens);
