@@ -329,15 +329,13 @@ asio::awaitable<void> Connection::begin_events() {
   response.set(http::field::cache_control, "no-cache");
   response.set("X-Accel-Buffering", "no");  // proxies pass each event on at once
   const bool chunked = request_.version() >= 11;
-  if (!chunked || draining_) keeps_alive_ = false;
-  set_common_fields(response);
-  if (chunked) response.chunked(true);
-  release_body();
-  count_answer(200);
-  answered_ = streaming_ = true;
-  const Stream::Deadline deadline(*stream_, server_.options.write_timeout);
-  const std::string header = header_text(response);
-  co_await write(header);
+  if (chunked) {
+    response.chunked(true);
+  } else {
+    keeps_alive_ = false;
+  }
+  streaming_ = true;
+  co_await send_whole(std::move(response), {});  // whose body is to come
 }
 
 asio::awaitable<void> Connection::send_events(std::string frames) {
