@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/largest.h"
+
 namespace paro::cli {
 namespace {
 
@@ -98,7 +100,7 @@ void BenchSteps::run() {
   if (logits.n_elements() == 0) return;
   for (int64_t row = 0; row < logits.dim(0); ++row) {
     const float* begin = logits.f32() + row * logits.dim(1);
-    best_ += std::max_element(begin, begin + logits.dim(1)) - begin;
+    best_ += int64_t(index_of_largest({begin, size_t(logits.dim(1))}));
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/largest.h"
 
 namespace paro {
 namespace {
@@ -25,16 +26,10 @@ bool better(const Sampler::Candidate& a, const Sampler::Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-int32_t argmax(std::span<const float> logits) {
-  return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
 // Weights that are damaged can make logits that are no numbers; whatever is drawn from them, drawing stays defined.
 void make_finite(std::span<float> logits) {
   constexpr float kMost = std::numeric_limits<float>::max();
-  for (float& logit : logits) {
-    if (!(std::abs(logit) <= kMost)) logit = logit > 0 ? kMost : -kMost;
-  }
+  for (float& logit : logits) logit = std::abs(logit) <= kMost ? logit : logit > 0 ? kMost : -kMost;
 }
 
 // Far below any logit, so that no token that may come next is behind one that may not.
@@ -45,10 +40,10 @@ void forbid_others(std::span<float> logits, std::span<const uint32_t> allowed) {
 }
 
 double log_sum_exp(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
+  const double most = largest(logits);
   double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  return largest + std::log(sum);
+  for (const float logit : logits) sum += std::exp(logit - most);
+  return most + std::log(sum);
 }
 
 }  // namespace
@@ -108,7 +103,7 @@ void Sampler::apply_penalties(std::span<float> logits) const {
 
 // The likeliest token, which is all that is left to be drawn.
 SampledToken Sampler::greedy(std::span<const float> logits) const {
-  SampledToken token{.id = argmax(logits)};
+  SampledToken token{.id = int32_t(index_of_largest(logits))};
   if (options_.logprobs_as_drawn && options_.n_logprobs > 0) token.best.push_back({token.id, 0.0f});
   return token;
 }
@@ -125,10 +120,10 @@ void Sampler::count(int32_t id) {
 }
 
 SampledToken Sampler::draw(std::span<float> logits, std::span<Candidate> candidates) {
-  const float largest = logits[size_t(argmax(logits))];
+  const float most = largest(logits);
   const double drawn_scale = 1.0 / options_.temperature;
   const double filtered_scale = options_.temperature_last ? 1.0 : drawn_scale;
-  const auto weight_at = [&](float logit, double scale) { return std::exp((double(logit) - largest) * scale); };
+  const auto weight_at = [&](float logit, double scale) { return std::exp((double(logit) - most) * scale); };
   const auto weight = [&](float logit) { return weight_at(logit, filtered_scale); };
 
   for (size_t i = 0; i < logits.size(); ++i) candidates[i] = {int32_t(i), logits[i]};

@@ -1,7 +1,6 @@
 // head: logits of a table. An int8 table is read in two passes: the coarse plane for all rows, which gives bounds of
 // every logit, then the fine plane where a logit may be among those that are asked for exactly.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -12,6 +11,7 @@
 #include "backends/cpu/parallel.h"
 #include "backends/cpu/products.h"
 #include "base/check.h"
+#include "base/largest.h"
 
 namespace paro::cpu {
 namespace {
@@ -63,18 +63,6 @@ float before_softcap(float logit, float softcap) {
   const double capped = std::tanh(double(logit) / softcap) - kSoftcapMargin;
   if (capped <= -1) return kLowest;
   return std::nextafter(float(std::atanh(capped) * softcap), kLowest);
-}
-
-float largest(std::span<const float> values) {
-  constexpr size_t kLanes = 16;  // compilers make vectors of them
-  std::array<float, kLanes> best;
-  best.fill(kLowest);
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) best[lane] = std::max(best[lane], values[i + lane]);
-  }
-  for (; i < values.size(); ++i) best[0] = std::max(best[0], values[i]);
-  return *std::max_element(best.begin(), best.end());
 }
 
 // The nth of them in descending order, counted from 1. `order` is as large as they are.
