@@ -35,30 +35,44 @@ PARO_INLINE void quantize_group(const float* x, int group, bool plain_sums, uint
   __builtin_memcpy(scales + 4, &correction, sizeof correction);
 }
 
-// One token, the group held in n registers.
-template <class V, int n>
-PARO_INLINE void rotate_in_registers(const uint8_t* rotation, int krot, const float* x, float* y) {
+// A few tokens, the group of each held in n registers: they share the indices, and none waits for its own last round.
+// Rows of y are kMaxGroup apart.
+template <class V, int n, int n_tokens>
+PARO_INLINE void rotate_in_registers(const uint8_t* rotation, int krot, const float* x, int64_t x_stride, float* y) {
   constexpr int group = 16 * n;
-  typename V::F v[n];
+  typename V::F v[n_tokens][n];
   PARO_UNROLL
-  for (int i = 0; i < n; ++i) v[i] = V::mul(V::load(x + 16 * i), V::load_f16(rotation + 32 * i));
+  for (int i = 0; i < n; ++i) {
+    const auto scale = V::load_f16(rotation + 32 * i);
+    PARO_UNROLL
+    for (int t = 0; t < n_tokens; ++t) v[t][i] = V::mul(V::load(x + t * x_stride + 16 * i), scale);
+  }
   const uint8_t* round = rotation + 2 * group;
   for (int r = 0; r < krot; ++r, round += 3 * group) {
-    typename V::F turned[n];
+    typename V::F turned[n_tokens][n];
     PARO_UNROLL
     for (int i = 0; i < n / 2; ++i) {
-      const auto xi = V::lookup(v, round + 16 * i);
-      const auto xj = V::lookup(v, round + group / 2 + 16 * i);
       const auto c = V::load_f16(round + group + 32 * i);
       const auto s = V::load_f16(round + 2 * group + 32 * i);
-      turned[i] = V::fma(s, xj, V::mul(c, xi));
-      turned[n / 2 + i] = V::fnma(s, xi, V::mul(c, xj));
+      PARO_UNROLL
+      for (int t = 0; t < n_tokens; ++t) {
+        const auto xi = V::lookup(v[t], round + 16 * i);
+        const auto xj = V::lookup(v[t], round + group / 2 + 16 * i);
+        turned[t][i] = V::fma(s, xj, V::mul(c, xi));
+        turned[t][n / 2 + i] = V::fnma(s, xi, V::mul(c, xj));
+      }
     }
     PARO_UNROLL
-    for (int i = 0; i < n; ++i) v[i] = turned[i];
+    for (int t = 0; t < n_tokens; ++t) {
+      PARO_UNROLL
+      for (int i = 0; i < n; ++i) v[t][i] = turned[t][i];
+    }
   }
   PARO_UNROLL
-  for (int i = 0; i < n; ++i) V::store(y + 16 * i, V::lookup(v, round + 16 * i));
+  for (int t = 0; t < n_tokens; ++t) {
+    PARO_UNROLL
+    for (int i = 0; i < n; ++i) V::store(y + t * kMaxGroup + 16 * i, V::lookup(v[t], round + 16 * i));
+  }
 }
 
 template <class V>
@@ -82,15 +96,6 @@ void rotate_by_gathers(const uint8_t* rotation, int krot, int group, const float
     from = turned;
   }
   for (int i = 0; i < group; i += 16) V::store(y + i, V::gather(from, round + i));
-}
-
-template <class V>
-PARO_INLINE void rotate_one(const uint8_t* rotation, int krot, int group, const float* x, float* y) {
-  if constexpr (V::kLookupMax >= 8) {
-    if (group == 128) return rotate_in_registers<V, 8>(rotation, krot, x, y);
-    if (group == 64) return rotate_in_registers<V, 4>(rotation, krot, x, y);
-  }
-  rotate_by_gathers<V>(rotation, krot, group, x, y);
 }
 
 // Up to 16 tokens; rows of y are kMaxGroup apart.
@@ -130,6 +135,29 @@ void rotate_in_lanes(const uint8_t* rotation, int krot, int group, const float* 
   }
 }
 
+template <class V, int n>
+void rotate_each(const uint8_t* rotation, int krot, const float* x, int64_t x_stride, int n_tokens, float* y) {
+  int t = 0;
+  for (; t + 2 <= n_tokens; t += 2) {
+    rotate_in_registers<V, n, 2>(rotation, krot, x + t * x_stride, x_stride, y + t * kMaxGroup);
+  }
+  if (t < n_tokens) rotate_in_registers<V, n, 1>(rotation, krot, x + t * x_stride, x_stride, y + t * kMaxGroup);
+}
+
+// Up to 16 tokens; rows of y are kMaxGroup apart.
+template <class V>
+PARO_INLINE void rotate(const uint8_t* rotation, int krot, int group, const float* x, int64_t x_stride, int n_tokens,
+                        float* y) {
+  if (n_tokens >= kTokensInLanes<V>) return rotate_in_lanes<V>(rotation, krot, group, x, x_stride, n_tokens, y);
+  if constexpr (V::kLookupMax >= 8) {
+    if (group == 128) return rotate_each<V, 8>(rotation, krot, x, x_stride, n_tokens, y);
+    if (group == 64) return rotate_each<V, 4>(rotation, krot, x, x_stride, n_tokens, y);
+  }
+  for (int t = 0; t < n_tokens; ++t) {
+    rotate_by_gathers<V>(rotation, krot, group, x + t * x_stride, y + t * kMaxGroup);
+  }
+}
+
 // Where group g of a token goes.
 struct Place {
   uint8_t* codes;
@@ -148,23 +176,19 @@ void quantize(const QuantizeJob& job, int64_t unit_begin, int64_t unit_end) {
     const int64_t begin = unit / job.n_groups * kTokenBlock;
     const int64_t g = unit % job.n_groups;
     const int n_tokens = int(job.n - begin < kTokenBlock ? job.n - begin : kTokenBlock);
-    const uint8_t* rotation = job.rotation == nullptr ? nullptr : job.rotation + g * rotation_bytes;
     const float* x = job.x + begin * job.x_stride + g * group;
-    const bool in_lanes = rotation != nullptr && n_tokens >= kTokensInLanes<V>;
+    int64_t x_stride = job.x_stride;
     alignas(64) float turned[16 * kMaxGroup];
-    if (in_lanes) rotate_in_lanes<V>(rotation, job.krot, group, x, job.x_stride, n_tokens, turned);
+    if (job.rotation != nullptr) {
+      rotate<V>(job.rotation + g * rotation_bytes, job.krot, group, x, x_stride, n_tokens, turned);
+      x = turned;
+      x_stride = kMaxGroup;
+    }
     for (int t = 0; t < n_tokens; ++t) {
-      const float* values = x + t * job.x_stride;
-      if (in_lanes) {
-        values = turned + t * kMaxGroup;
-      } else if (rotation != nullptr) {
-        rotate_one<V>(rotation, job.krot, group, values, turned);
-        values = turned;
-      }
       const int64_t token = begin + t;
       const Tile tile = job.q.tiled ? Tile::of(token, job.n, V::kTileTokens) : Tile{token, 1};
       const Place to(job.q, tile, token, g, group);
-      quantize_group<V>(values, group, job.plain_sums, to.codes, to.scales);
+      quantize_group<V>(x + t * x_stride, group, job.plain_sums, to.codes, to.scales);
     }
   }
 }
