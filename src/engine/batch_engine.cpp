@@ -91,7 +91,7 @@ BatchEngine::BatchEngine(const EngineOptions& options, std::unique_ptr<Backend> 
     : defaults_(read_generation_defaults(options.model, ModelConfig::load(options.model))),
       runner_(options, std::move(backend), progress),
       queue_(options.max_queue),
-      scheduler_(runner_.report().prefill_chunk, runner_.report().max_batch) {
+      scheduler_(runner_.report().prefill_chunk, runner_.report().max_batch, runner_.n_lanes()) {
   info_ = {.architecture = runner_.config().model_type,
            .backend = runner_.backend().name(),
            .vocab_size = runner_.spec().vocab_size,

@@ -12,6 +12,7 @@
 #include "engine/kv_cache.h"
 #include "engine/memory_report.h"
 #include "engine/options.h"
+#include "engine/step_lanes.h"
 #include "models/model.h"
 #include "ops/backend.h"
 
@@ -37,7 +38,8 @@ struct MemoryPlan {
   int max_logit_rows = 0;
   std::optional<KvLayout> kv;
   int64_t weight_bytes = 0;  // without experts that are streamed and embeddings whose rows are read
-  int64_t arena_bytes = 0;
+  LanePlan lanes;
+  int64_t arena_bytes = 0;    // of a step, whole or in lanes
   int64_t staging_bytes = 0;  // of all loading threads, in the arena's memory before there is a step
   int64_t sampling_bytes = 0;
   int64_t pooling_bytes = 0;
@@ -50,6 +52,14 @@ struct MemoryPlan {
 
   bool streams_experts() const { return n_expert_slots > 0; }
   int64_t expert_slots_bytes() const { return n_expert_slots * slot_bytes; }
+  // Logits of all lanes first.
+  int64_t lanes_arena_bytes() const {
+    if (lanes.n_lanes == 1) return 0;
+    return logits_bytes() + lanes.n_lanes * lanes.arena_bytes;
+  }
+  int64_t logits_bytes() const {
+    return round_up(int64_t(max_logit_rows) * spec.vocab_size * int64_t(sizeof(float)), Buffer::kAlignment);
+  }
   int64_t arena_memory_bytes() const { return std::max(arena_bytes, staging_bytes); }
 };
 

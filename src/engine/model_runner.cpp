@@ -1,7 +1,8 @@
 #include "engine/model_runner.h"
 
-#include <algorithm>
 #include <chrono>
+#include <functional>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/prefix_fingerprint.h"
@@ -18,20 +19,6 @@ std::vector<File> opened_again(const SafetensorsFiles& files) {
 }
 
 }  // namespace
-
-void ModelRunner::Rows::reserve(size_t n) {
-  for (auto* v : {&tokens, &positions, &sequences}) v->reserve(n);
-}
-
-void ModelRunner::Rows::clear() {
-  for (auto* v : {&tokens, &positions, &sequences}) v->clear();
-}
-
-void ModelRunner::Rows::push(const StepRow& row) {
-  tokens.push_back(row.token);
-  positions.push_back(row.position);
-  sequences.push_back(row.slot);
-}
 
 ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> backend, const LoadProgress& progress)
     : backend_(std::move(backend)), config_(ModelConfig::load(options.model)) {
@@ -60,11 +47,15 @@ ModelRunner::ModelRunner(const EngineOptions& options, std::unique_ptr<Backend> 
                                      plan.spec.hidden_size);
   max_logit_rows_ = plan.max_logit_rows;
   slot_bytes_ = plan.slot_bytes;
-  rows_.reserve(size_t(plan.report.prefill_chunk));
-  final_rows_.reserve(size_t(plan.report.prefill_chunk));
-  final_indices_.reserve(size_t(plan.report.prefill_chunk));
-  logit_indices_.reserve(size_t(max_logit_rows_));
-  n_exact_.reserve(size_t(max_logit_rows_));
+  max_lane_rows_ = plan.lanes.max_rows;
+  for (int i = 0; i < plan.lanes.n_lanes; ++i) {
+    // The inputs of the first lane are those of whole steps too.
+    lanes_.push_back({.inputs{i == 0 ? plan.report.prefill_chunk : plan.lanes.max_rows, max_logit_rows_}});
+    if (plan.lanes.n_lanes == 1) break;
+    const int64_t begin = plan.logits_bytes() + i * plan.lanes.arena_bytes;
+    lanes_.back().arena_memory = arena_memory_.subspan(size_t(begin), size_t(plan.lanes.arena_bytes));
+  }
+  lane_rows_.resize(lanes_.size());
 }
 
 // The model is bound for what its experts are read from alone: when it is bound to be run, the store is there.
@@ -104,33 +95,36 @@ void ModelRunner::load(const MemoryPlan& plan, const SafetensorsFiles& files, co
 
 Tensor ModelRunner::run(std::span<const StepRow> rows, const HiddenObserver* observer) {
   PARO_CHECK(!rows.empty() && int(rows.size()) <= report().prefill_chunk, "{} rows", rows.size());
-  rows_.clear();
-  final_rows_.clear();
-  final_indices_.clear();
-  logit_indices_.clear();
-  n_exact_.clear();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    rows_.push(rows[i]);
-    if (!rows[i].wants_logits && !rows[i].wants_hidden) continue;
-    if (rows[i].wants_logits) {
-      logit_indices_.push_back(int32_t(final_indices_.size()));
-      n_exact_.push_back(rows[i].n_exact);
-    }
-    final_rows_.push(rows[i]);
-    final_indices_.push_back(int32_t(i));
-  }
-  PARO_CHECK(int(logit_indices_.size()) <= max_logit_rows_, "{} rows want logits", logit_indices_.size());
-  const auto tables = cache_->tables();
+  if (lanes_.size() > 1 && observer == nullptr && cut_into_lanes(rows, max_lane_rows_, lane_rows_)) return run_lanes();
+  StepInputs& inputs = lanes_.front().inputs;
+  inputs.set(rows);
+  PARO_CHECK(inputs.n_logit_rows() <= max_logit_rows_, "{} rows want logits", inputs.n_logit_rows());
   Arena arena(arena_memory_);
   Ops ops(*backend_, arena, report().max_context);
-  Step step{.rows = rows_.batch(tables),
-            .final_rows = final_rows_.batch(tables),
-            .final_indices = final_indices_,
-            .n_exact = n_exact_,
-            .kv = cache_->layers(),
-            .observer = observer};
-  if (logit_indices_.size() < final_indices_.size()) step.logit_indices = logit_indices_;
+  Step step = inputs.step(cache_->tables(), cache_->layers());
+  step.observer = observer;
   return model_->forward(ops, step);
+}
+
+// The logits of all lanes lie in front of their arenas.
+Tensor ModelRunner::run_lanes() {
+  int n_logit_rows = 0;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i].inputs.set(lane_rows_[i]);
+    lanes_[i].first_logit_row = std::exchange(n_logit_rows, n_logit_rows + lanes_[i].inputs.n_logit_rows());
+  }
+  PARO_CHECK(n_logit_rows <= max_logit_rows_, "{} rows want logits", n_logit_rows);
+  const Tensor logits{DType::f32, {n_logit_rows, spec().vocab_size}, arena_memory_.data()};
+  const auto run_lane = [&](int i, Backend& backend) {
+    const Lane& lane = lanes_[size_t(i)];
+    Arena arena(lane.arena_memory);
+    Ops ops(backend, arena, report().max_context);
+    Step step = lane.inputs.step(cache_->tables(), cache_->layers());
+    step.logits = logits.rows(lane.first_logit_row, lane.inputs.n_logit_rows());
+    model_->forward(ops, step);
+  };
+  backend_->run_lanes(int(lanes_.size()), std::ref(run_lane));
+  return logits;
 }
 
 }  // namespace paro

@@ -15,19 +15,9 @@
 #include "engine/pooler.h"
 #include "engine/resident_experts.h"
 #include "engine/row_store.h"
+#include "engine/step_inputs.h"
 
 namespace paro {
-
-// One token of one sequence. Of its logits, those that are less than the n_exact best may come out smaller than they
-// are; 0: none. Rows of a sequence stand together in a step, at ascending positions.
-struct StepRow {
-  int32_t token = 0;
-  int32_t position = 0;
-  int32_t slot = 0;  // of the KvCache
-  bool wants_logits = false;
-  int n_exact = 0;            // as exact_logits() says
-  bool wants_hidden = false;  // the observer sees its final hidden state; it does for rows that want logits anyway
-};
 
 class ModelRunner {
  public:
@@ -46,6 +36,7 @@ class ModelRunner {
   const MemoryReport& report() const { return ledger_->report(); }
   int64_t slot_bytes() const { return slot_bytes_; }  // of one packed expert; 0: a dense model
   ExpertStats expert_stats() const { return expert_store_ ? expert_store_->stats() : report().experts; }
+  int n_lanes() const { return int(lanes_.size()); }  // that a step of several sequences may be cut into
   int max_logit_rows() const { return max_logit_rows_; }
   std::span<std::byte> sampling_scratch() const { return sampling_scratch_; }
   Pooler& pooler() { return *pooler_; }
@@ -55,19 +46,15 @@ class ModelRunner {
   double load_seconds() const { return load_seconds_; }
 
  private:
-  // Integers of a step, in place for as long as the model is.
-  struct Rows {
-    std::vector<int32_t> tokens, positions, sequences;
-    Batch batch(const std::array<BlockTable, kCacheKinds>& tables) const {
-      return {tokens, positions, sequences, tables};
-    }
-    void reserve(size_t n);
-    void clear();
-    void push(const StepRow& row);
+  struct Lane {
+    StepInputs inputs;
+    std::span<std::byte> arena_memory = {};
+    int first_logit_row = 0;
   };
 
   void open_expert_store(const MemoryPlan& plan, const SafetensorsFiles& files);
   void load(const MemoryPlan& plan, const SafetensorsFiles& files, const LoadProgress& progress);
+  Tensor run_lanes();
 
   std::unique_ptr<Backend> backend_;
   ModelConfig config_;
@@ -85,8 +72,9 @@ class ModelRunner {
   int64_t stored_bytes_ = 0;
   double load_seconds_ = 0;
 
-  Rows rows_, final_rows_;
-  std::vector<int32_t> final_indices_, logit_indices_, n_exact_;
+  std::vector<Lane> lanes_;  // [n_lanes]
+  std::vector<std::span<const StepRow>> lane_rows_;
+  int max_lane_rows_ = 0;
 };
 
 }  // namespace paro

@@ -68,7 +68,6 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
                   options_.prefix_cache_bytes);
   // Unless rows that may ask for logits are given, each sequence asks for one.
   plan.max_logit_rows = options_.max_logit_rows > 0 ? options_.max_logit_rows : s.max_batch;
-  plan.arena_bytes = arena_bytes(s, plan.max_logit_rows);
   plan.pooling_bytes = Pooler::n_bytes(s.max_batch, plan.spec.hidden_size);
   const int64_t n_prompts = options_.max_queue + s.max_batch;
   int64_t program_bytes = kProgramBytes + n_tensors_ * kTensorBytes +
@@ -91,6 +90,10 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
     plan.row_staging_bytes = RowStore::staging_bytes(row_tables_, s.prefill_chunk);
     n_threads += RowStore::kReaders;
   }
+
+  plan.lanes = lanes(s, plan);
+  plan.arena_bytes =
+      std::max(step_bytes(s, backend_, s.prefill_chunk, plan.max_logit_rows, true), plan.lanes_arena_bytes());
 
   MemoryReport& report = plan.report;
   report.max_context = s.max_context;
@@ -129,24 +132,39 @@ int64_t Planner::block_bytes() const {
   return sum;
 }
 
+LanePlan Planner::lanes(const PlanSizes& s, const MemoryPlan& plan) const {
+  const int n_lanes = backend_.n_threads();
+  if (n_lanes == 1 || s.max_batch < n_lanes || plan.weight_bytes > kMostLaneWeightBytes) return {};
+  if (plan.streams_experts() || plan.reads_rows) return {};
+  LanePlan lanes{.n_lanes = n_lanes, .max_rows = s.prefill_chunk / n_lanes};
+  const int n_logit_rows = std::min(plan.max_logit_rows, lanes.max_rows);
+  backend_.run_lanes(1, [&](int, Backend& lane) {
+    lanes.arena_bytes = round_up(step_bytes(s, lane, lanes.max_rows, n_logit_rows, false), Buffer::kAlignment);
+  });
+  return lanes;
+}
+
 // Runs the model without memory at the largest step, all of whose hidden states are asked for; no op takes more for
 // fewer rows.
-int64_t Planner::arena_bytes(const PlanSizes& s, int max_logit_rows) const {
-  const std::vector<int32_t> rows(size_t(s.prefill_chunk)), logits(static_cast<size_t>(max_logit_rows));
+int64_t Planner::step_bytes(const PlanSizes& s, Backend& backend, int n_rows, int n_logit_rows,
+                            bool holds_logits) const {
+  const std::vector<int32_t> rows(static_cast<size_t>(n_rows)), logits(static_cast<size_t>(n_logit_rows));
   const auto batch = [](const std::vector<int32_t>& r) { return Batch{r, r, r, {}}; };
   std::vector<KvLayer> kv;
   for (const KvLayerSpec& layer : plan_.spec.kv_layers) {
     kv.push_back({{layer.n_kv_heads, layer.head_dim, plan_.kv_type}, layer.kind, nullptr});
   }
   Arena arena;
-  Ops ops(backend_, arena, s.max_context);
+  Ops ops(backend, arena, s.max_context);
   const Model& model = s.reads_rows ? *reading_model_ : *model_;
-  model.forward(ops, {.rows = batch(rows),
-                      .final_rows = batch(rows),
-                      .final_indices = rows,
-                      .n_exact = {},
-                      .kv = kv,
-                      .logit_indices = logits});
+  Step step{.rows = batch(rows),
+            .final_rows = batch(rows),
+            .final_indices = rows,
+            .n_exact = {},
+            .kv = kv,
+            .logit_indices = logits};
+  if (!holds_logits) step.logits = Tensor{DType::f32, {n_logit_rows, plan_.spec.vocab_size}};
+  model.forward(ops, step);
   return arena.peak_bytes();
 }
 

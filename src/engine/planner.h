@@ -40,7 +40,8 @@ class Planner {
   MemoryPlan plan(const PlanSizes& sizes, int64_t budget_bytes) const;
 
  private:
-  int64_t arena_bytes(const PlanSizes& sizes, int max_logit_rows) const;
+  LanePlan lanes(const PlanSizes& sizes, const MemoryPlan& plan) const;
+  int64_t step_bytes(const PlanSizes& sizes, Backend& backend, int n_rows, int n_logit_rows, bool holds_logits) const;
 
   const EngineOptions& options_;
   Backend& backend_;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/step_lanes.h"
+
 namespace paro {
 namespace {
 
@@ -31,7 +33,7 @@ Sequence::Clock::time_point queue_rank(const Sequence& s) {
   return s.queued - std::clamp(s.request.priority, -kLargestPriority, kLargestPriority) * kWaitingPerPriority;
 }
 
-Scheduler::Scheduler(int max_rows, int max_batch) : max_rows_(max_rows) {
+Scheduler::Scheduler(int max_rows, int max_batch, int n_lanes) : max_rows_(max_rows), n_lanes_(n_lanes) {
   rows_.reserve(size_t(max_rows));
   in_step_.reserve(size_t(max_batch));
   chunks_.reserve(size_t(max_batch));
@@ -63,6 +65,7 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
   if (chunks_.empty()) return;
   const int room = max_rows_ - n_answer_rows_;
   share(n_answer_rows_ > 0 ? std::min(room, max_prompt_rows) : room);
+  even_lanes();
   for (const Chunk& chunk : chunks_) {
     if (chunk.n_rows > 0) add_prompt(*chunk.sequence, chunk.n_rows, cache);
   }
@@ -100,6 +103,13 @@ void Scheduler::share(int room) {
     others -= chunk->n_rows;
   }
   oldest.n_rows = std::min(room + others, n_left(*oldest.sequence));
+}
+
+void Scheduler::even_lanes() {
+  Chunk& largest = *std::ranges::max_element(chunks_, {}, &Chunk::n_rows);
+  int n_others = n_answer_rows_ - largest.n_rows;
+  for (const Chunk& chunk : chunks_) n_others += chunk.n_rows;
+  if (const int n_even = even_rows(n_others, n_lanes_); n_even > 0) largest.n_rows = std::min(largest.n_rows, n_even);
 }
 
 void Scheduler::add_prompt(Sequence& s, int n_rows, KvCache& cache) {

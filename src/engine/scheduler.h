@@ -2,8 +2,8 @@
 //
 // Half of that room is the oldest prompt's, so that each one's turn comes; the rest goes to those that have least left,
 // so that a short one is not held up by a long one. A prompt whose beginning another one is about to run waits for it,
-// and takes over its blocks. What lies on disk of a beginning is read a step's worth of tokens at a time, while others
-// go on.
+// and takes over its blocks. Where steps are run in lanes, a chunk is no longer than leaves them even. What lies on
+// disk of a beginning is read a step's worth of tokens at a time, while others go on.
 #pragma once
 
 #include <list>
@@ -21,7 +21,7 @@ class Scheduler {
  public:
   using Sequences = std::list<std::unique_ptr<Sequence>>;
 
-  Scheduler(int max_rows, int max_batch);
+  Scheduler(int max_rows, int max_batch, int n_lanes);
 
   // The next step of `active`, oldest first. Its positions have their pages. Beside answers, prompts have at most
   // max_prompt_rows. There are no rows where all that there is to do is to read on in the next call.
@@ -39,9 +39,10 @@ class Scheduler {
 
   bool waits(const Sequence& s, const Sequences& active) const;
   void share(int room);
+  void even_lanes();
   void add_prompt(Sequence& s, int n_rows, KvCache& cache);
 
-  const int max_rows_;
+  const int max_rows_, n_lanes_;
   std::vector<StepRow> rows_;
   std::vector<Sequence*> in_step_;
   int n_answer_rows_ = 0;

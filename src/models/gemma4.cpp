@@ -345,7 +345,7 @@ Tensor Gemma4::forward(Ops& ops, const Step& step) const {
   x = ops.rms_norm(x, norm_, c.rms_norm_eps);
   observe(c.num_hidden_layers, x);
   if (step.logit_indices) x = ops.take_rows(x, *step.logit_indices);
-  return ops.head(x, lm_head_ ? *lm_head_ : embed_tokens_, c.final_logit_softcapping, step.n_exact);
+  return ops.head(x, lm_head_ ? *lm_head_ : embed_tokens_, c.final_logit_softcapping, step.n_exact, step.logits);
 }
 
 }  // namespace

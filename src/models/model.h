@@ -47,13 +47,14 @@ struct Step {
   const HiddenObserver* observer = nullptr;
   // Those of final_rows whose logits are asked for, ascending. Absent: all of them.
   std::optional<std::span<const int32_t>> logit_indices = {};
+  std::optional<Tensor> logits = {};  // where they are to lie; absent: in the arena
 };
 
 class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelSpec& spec() const = 0;
-  // Logits f32 [rows that ask for them, vocab_size], in the arena of `ops`.
+  // Logits f32 [rows that ask for them, vocab_size].
   virtual Tensor forward(Ops& ops, const Step& step) const = 0;
 };
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -89,6 +90,11 @@ class Backend {
   virtual int n_threads() const = 0;     // what loading may use as well
   virtual KvType default_kv_type() const = 0;
   virtual TableType default_head_type() const = 0;
+
+  // Calls body(i, lane) for i of [0, n_lanes), at most n_threads(), at once where there are threads. `lane` is a
+  // backend of one thread for the same weights and caches, and gives the same bits; the bodies alone use it. What one
+  // of them throws is thrown when all have ended.
+  virtual void run_lanes(int n_lanes, const std::function<void(int i, Backend& lane)>& body) = 0;
 
   // Layout of weights. Packing is re-entrant; pieces of one weight may be packed by several threads at once. Packed
   // weights are aligned to Buffer::kAlignment and start out zeroed.

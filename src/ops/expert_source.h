@@ -1,5 +1,5 @@
 // Where the packed experts of a model lie: all in memory, or streamed into a few slots. Asked in `route` and `moe`
-// only, by the thread that runs the step.
+// only, by the thread that runs the step; where nothing is streamed, by those that run its lanes.
 #pragma once
 
 #include <cstddef>

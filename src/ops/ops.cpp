@@ -119,16 +119,18 @@ Tensor Ops::moe(Tensor x, const Routing& routing, const Experts& experts, Activa
   return y;
 }
 
-Tensor Ops::head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact) {
+Tensor Ops::head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact,
+                 std::optional<Tensor> logits) {
+  const Shape shape{x.dim(0), table.spec.rows};
   check_shape(x, {x.dim(0), table.spec.cols});
+  if (logits) check_shape(*logits, shape);
   PARO_CHECK(n_exact.empty() || int64_t(n_exact.size()) == x.dim(0), "{} of {} rows", n_exact.size(), x.dim(0));
   if (work_ != nullptr) work_->add(table.spec, x.dim(0));
-  const Tensor logits = arena_.tensor(DType::f32, {x.dim(0), table.spec.rows});
-  const HeadArgs args{x, table, softcap, logits, n_exact};
+  const HeadArgs args{x, table, softcap, logits ? *logits : arena_.tensor(DType::f32, shape), n_exact};
   const auto scratch_scope = scope();
   const auto scratch = arena_.take(backend_.scratch_bytes(args));
   PARO_RUN(head(args, scratch));
-  return logits;
+  return args.logits;
 }
 
 Tensor Ops::rms_norm(Tensor x, Vector weight, float eps) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 
 #include "ops/arena.h"
@@ -60,8 +61,9 @@ class Ops {
   bool is_streamed(const Experts& experts) const { return experts.source == nullptr || experts.source->is_streamed(); }
   void expect(Tensor router_logits, const Experts& experts, const Router& router);
 
-  // x [n, cols] -> [n, rows]; n_exact as in HeadArgs
-  Tensor head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact = {});
+  // x [n, cols] -> [n, rows], in `logits` if that is given; n_exact as in HeadArgs
+  Tensor head(Tensor x, const Table& table, float softcap, std::span<const int32_t> n_exact = {},
+              std::optional<Tensor> logits = {});
 
   Tensor rms_norm(Tensor x, Vector weight, float eps);                 // like x; norm over the last dim
   void add_rms_norm(Tensor into, Tensor x, Vector weight, float eps);  // into += rms_norm(x)

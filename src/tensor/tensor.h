@@ -28,6 +28,13 @@ struct Tensor {
     return reinterpret_cast<int32_t*>(data);
   }
 
+  // Rows [begin, begin + n) of a matrix.
+  Tensor rows(int64_t begin, int64_t n) const {
+    PARO_CHECK(shape.rank() == 2 && begin >= 0 && n >= 0 && begin + n <= dim(0), "rows {} and {} on of {}", begin, n,
+               to_string(shape));
+    return {dtype, {n, dim(1)}, data == nullptr ? nullptr : data + begin * dim(1) * size_bytes(dtype)};
+  }
+
   // The same elements under other extents.
   Tensor reshape(const Shape& other) const {
     PARO_CHECK(other.n_elements() == n_elements(), "{} as {}", to_string(shape), to_string(other));

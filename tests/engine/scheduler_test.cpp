@@ -17,13 +17,13 @@ constexpr int kRows = 40, kBatch = 6, kContext = 2048;
 
 class SchedulerTest : public ::testing::Test {
  protected:
-  explicit SchedulerTest(std::optional<int64_t> prefix_bytes = std::nullopt)
+  explicit SchedulerTest(std::optional<int64_t> prefix_bytes = std::nullopt, int n_lanes = 1)
       : backend_(make_reference_backend()),
         spec_{.sliding_window = 64, .kv_layers = {{1, 4, CacheKind::full}, {1, 4, CacheKind::sliding}}},
         layout_(*backend_, spec_, KvType::f32, kContext, kBatch, kRows, prefix_bytes),
         memory_(layout_.n_bytes, "test"),
         cache_(*backend_, spec_, KvType::f32, layout_, memory_.bytes()),
-        scheduler_(kRows, kBatch) {}
+        scheduler_(kRows, kBatch, n_lanes) {}
 
   Sequence& add(int n_prompt, int32_t token) {
     GenerationRequest request;
@@ -140,6 +140,29 @@ TEST_F(SchedulerTest, OneWithoutACacheWaitsForNobody) {
   Sequence& second = add(500, 1);
   second.request.cache_prompt = false;
   EXPECT_GT(step()[&second], 0);
+}
+
+class SchedulerWithLanes : public SchedulerTest {
+ protected:
+  SchedulerWithLanes() : SchedulerTest(std::nullopt, 2) {}
+};
+
+TEST_F(SchedulerWithLanes, AChunkIsAsLongAsTheOtherLane) {
+  const Sequence& first = add(12, 1);
+  step();
+  const Sequence& second = add(9, 2);
+  const Sequence& third = add(100, 3);
+  const auto n_rows = step();
+  EXPECT_EQ(n_rows.at(&first), 1);
+  EXPECT_EQ(n_rows.at(&second), 9);
+  EXPECT_EQ(n_rows.at(&third), 10);
+}
+
+TEST_F(SchedulerWithLanes, BesideFewRowsAChunkTakesTheRoom) {
+  const Sequence& answer = add(5, 1);
+  EXPECT_EQ(step().at(&answer), 5);
+  const Sequence& prompt = add(100, 2);
+  EXPECT_EQ(step().at(&prompt), kRows - 1);
 }
 
 class SchedulerWithoutPrefixes : public SchedulerTest {

@@ -3,7 +3,9 @@
 // those.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/layout.h"
@@ -17,10 +19,11 @@ constexpr int kMaxHeldExperts = 16;
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Kernels& kernels, int n_threads) : kernels_(kernels), pool_(n_threads) {}
+  CpuBackend(const Kernels& kernels, int n_threads);
 
   std::string name() const override;
   int n_threads() const override { return pool_.n_threads(); }
+  void run_lanes(int n_lanes, const std::function<void(int, Backend&)>& body) override;
   KvType default_kv_type() const override { return KvType::f16; }
   TableType default_head_type() const override { return TableType::int8; }
 
@@ -65,6 +68,7 @@ class CpuBackend final : public Backend {
  private:
   const Kernels& kernels_;
   ThreadPool pool_;
+  std::vector<std::unique_ptr<CpuBackend>> lanes_;  // [n_threads], none of one thread: it is its own lane
 };
 
 constexpr Gate gate_of(Activation activation) { return activation == Activation::silu ? Gate::silu : Gate::gelu_tanh; }

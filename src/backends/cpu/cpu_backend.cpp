@@ -22,6 +22,17 @@ void check_group(int group_size, int64_t n_in) {
 
 }  // namespace
 
+CpuBackend::CpuBackend(const Kernels& kernels, int n_threads) : kernels_(kernels), pool_(n_threads) {
+  if (n_threads == 1) return;
+  for (int i = 0; i < n_threads; ++i) lanes_.push_back(std::make_unique<CpuBackend>(kernels, 1));
+}
+
+void CpuBackend::run_lanes(int n_lanes, const std::function<void(int, Backend&)>& body) {
+  PARO_CHECK(n_lanes <= n_threads(), "{} lanes of {} threads", n_lanes, n_threads());
+  if (lanes_.empty()) return body(0, *this);
+  pool_.for_each(n_lanes, [&](int64_t i) { body(int(i), *lanes_[size_t(i)]); });
+}
+
 std::string CpuBackend::name() const {
   return fmt::format("cpu ({}, {} thread{})", kernels_.name, n_threads(), n_threads() == 1 ? "" : "s");
 }

@@ -4,6 +4,7 @@
 #include "backends/reference/elementwise.h"
 #include "backends/reference/matmul.h"
 #include "backends/reference/moe.h"
+#include "base/check.h"
 
 namespace paro {
 namespace {
@@ -12,6 +13,10 @@ class ReferenceBackend final : public Backend {
  public:
   std::string name() const override { return "reference (float32, 1 thread)"; }
   int n_threads() const override { return 1; }
+  void run_lanes(int n_lanes, const std::function<void(int, Backend&)>& body) override {
+    PARO_CHECK(n_lanes == 1, "{} lanes", n_lanes);
+    body(0, *this);
+  }
   KvType default_kv_type() const override { return KvType::f32; }
   TableType default_head_type() const override { return TableType::as_stored; }
 

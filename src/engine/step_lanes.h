@@ -1,0 +1,30 @@
+// Lanes: pieces of a step that run at once, each from the first layer to the last on a thread of its own. Threads that
+// share the ops of a small model spend more on meeting each other than on reading its weights, which lie in caches,
+// once more. A row's result does not depend on company, so that it is the same in a lane.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/step_inputs.h"
+
+namespace paro {
+
+struct LanePlan {
+  int n_lanes = 1;          // as many as the backend has threads; 1: steps are run whole
+  int max_rows = 0;         // of one lane
+  int64_t arena_bytes = 0;  // of one lane, without its logits
+};
+
+// Weights up to which lanes are worth reading them once each.
+constexpr int64_t kMostLaneWeightBytes = 32 << 20;
+
+// Cuts `rows` between sequences, into lanes.size() pieces of about as many rows. False where none would do: fewer
+// sequences than lanes, or one that is much longer than the others or has more than max_rows.
+bool cut_into_lanes(std::span<const StepRow> rows, int max_rows, std::span<std::span<const StepRow>> lanes);
+
+// The most rows of one sequence that leave lanes even beside `n_others` rows of others; 0: those are so few that a step
+// is better run whole.
+int even_rows(int n_others, int n_lanes);
+
+}  // namespace paro
