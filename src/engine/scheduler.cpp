@@ -33,25 +33,25 @@ Sequence::Clock::time_point queue_rank(const Sequence& s) {
   return s.queued - std::clamp(s.request.priority, -kLargestPriority, kLargestPriority) * kWaitingPerPriority;
 }
 
-Scheduler::Scheduler(int max_rows, int max_batch, int n_lanes) : max_rows_(max_rows), n_lanes_(n_lanes) {
+Scheduler::Scheduler(int max_rows, int max_batch, int n_lanes)
+    : max_rows_(max_rows), n_lanes_(n_lanes), lane_weights_(size_t(n_lanes)) {
   rows_.reserve(size_t(max_rows));
   in_step_.reserve(size_t(max_batch));
+  answers_.reserve(size_t(max_batch));
   chunks_.reserve(size_t(max_batch));
-  shortest_.reserve(size_t(max_batch));
+  by_length_.reserve(size_t(max_batch));
 }
 
 void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_rows) {
   rows_.clear();
   in_step_.clear();
+  answers_.clear();
   chunks_.clear();
   cache.allow_reading(max_rows_);
   for (const auto& s : active) {
-    if (s->in_prefill()) continue;
-    cache.extend(s->slot, s->n_cached, s->n_cached + 1);
-    rows_.push_back({s->last_token, s->n_cached, s->slot, true, n_exact_of(s->request)});
-    in_step_.push_back(s.get());
+    if (!s->in_prefill()) answers_.push_back({s.get(), 1});
   }
-  n_answer_rows_ = int(rows_.size());
+  n_answer_rows_ = int(answers_.size());
   for (const auto& s : active) {
     if (!s->in_prefill()) continue;
     if (s->reuses() && cache.reuses_prefixes()) {
@@ -62,12 +62,19 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
     }
     chunks_.push_back({s.get()});
   }
-  if (chunks_.empty()) return;
-  const int room = max_rows_ - n_answer_rows_;
-  share(n_answer_rows_ > 0 ? std::min(room, max_prompt_rows) : room);
-  even_lanes();
-  for (const Chunk& chunk : chunks_) {
-    if (chunk.n_rows > 0) add_prompt(*chunk.sequence, chunk.n_rows, cache);
+  if (!chunks_.empty()) {
+    const int room = max_rows_ - n_answer_rows_;
+    share(n_answer_rows_ > 0 ? std::min(room, max_prompt_rows) : room);
+    even_lanes();
+  }
+  share_lanes();
+  for (int lane = 0; lane < n_lanes_; ++lane) {
+    for (const Chunk& answer : answers_) {
+      if (answer.lane == lane) add_answer(*answer.sequence, cache);
+    }
+    for (const Chunk& chunk : chunks_) {
+      if (chunk.lane == lane && chunk.n_rows > 0) add_prompt(*chunk.sequence, chunk.n_rows, cache);
+    }
   }
 }
 
@@ -90,15 +97,15 @@ bool Scheduler::waits(const Sequence& s, const Sequences& active) const {
 
 void Scheduler::share(int room) {
   Chunk& oldest = chunks_.front();
-  shortest_.clear();
-  for (Chunk& chunk : std::span(chunks_).subspan(1)) shortest_.push_back(&chunk);
-  std::ranges::sort(shortest_, [](const Chunk* a, const Chunk* b) {
+  by_length_.clear();
+  for (Chunk& chunk : std::span(chunks_).subspan(1)) by_length_.push_back(&chunk);
+  std::ranges::sort(by_length_, [](const Chunk* a, const Chunk* b) {
     const int left_of_a = n_left(*a->sequence), left_of_b = n_left(*b->sequence);
     return left_of_a != left_of_b ? left_of_a < left_of_b : a < b;
   });
   int others = room - std::min(n_left(*oldest.sequence), (room + 1) / 2);
   room -= others;
-  for (Chunk* chunk : shortest_) {
+  for (Chunk* chunk : by_length_) {
     chunk->n_rows = std::min(others, n_left(*chunk->sequence));
     others -= chunk->n_rows;
   }
@@ -107,9 +114,34 @@ void Scheduler::share(int room) {
 
 void Scheduler::even_lanes() {
   Chunk& largest = *std::ranges::max_element(chunks_, {}, &Chunk::n_rows);
-  int n_others = n_answer_rows_ - largest.n_rows;
-  for (const Chunk& chunk : chunks_) n_others += chunk.n_rows;
-  if (const int n_even = even_rows(n_others, n_lanes_); n_even > 0) largest.n_rows = std::min(largest.n_rows, n_even);
+  int n_prompt_rows = -largest.n_rows;
+  for (const Chunk& chunk : chunks_) n_prompt_rows += chunk.n_rows;
+  const int n_even = even_rows(n_answer_rows_, n_prompt_rows, n_lanes_);
+  if (n_even > 0) largest.n_rows = std::min(largest.n_rows, n_even);
+}
+
+// The longest first, each to the lane that has least by then; answers fill up what chunks leave uneven.
+void Scheduler::share_lanes() {
+  if (n_lanes_ == 1) return;
+  std::ranges::fill(lane_weights_, 0);
+  const auto take = [&](Chunk& chunk, int64_t weight) {
+    const auto lightest = std::ranges::min_element(lane_weights_);
+    *lightest += weight;
+    chunk.lane = int(lightest - lane_weights_.begin());
+  };
+  by_length_.clear();
+  for (Chunk& chunk : chunks_) by_length_.push_back(&chunk);
+  std::ranges::sort(by_length_, [](const Chunk* a, const Chunk* b) {
+    return a->n_rows != b->n_rows ? a->n_rows > b->n_rows : a < b;
+  });
+  for (Chunk* chunk : by_length_) take(*chunk, lane_weight(0, chunk->n_rows));
+  for (Chunk& answer : answers_) take(answer, lane_weight(1, 0));
+}
+
+void Scheduler::add_answer(Sequence& s, KvCache& cache) {
+  cache.extend(s.slot, s.n_cached, s.n_cached + 1);
+  rows_.push_back({s.last_token, s.n_cached, s.slot, true, n_exact_of(s.request)});
+  in_step_.push_back(&s);
 }
 
 void Scheduler::add_prompt(Sequence& s, int n_rows, KvCache& cache) {

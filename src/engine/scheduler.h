@@ -2,8 +2,9 @@
 //
 // Half of that room is the oldest prompt's, so that each one's turn comes; the rest goes to those that have least left,
 // so that a short one is not held up by a long one. A prompt whose beginning another one is about to run waits for it,
-// and takes over its blocks. Where steps are run in lanes, a chunk is no longer than leaves them even. What lies on
-// disk of a beginning is read a step's worth of tokens at a time, while others go on.
+// and takes over its blocks. Where steps are run in lanes, a chunk is no longer than leaves them even, and the rows of
+// a lane stand together. What lies on disk of a beginning is read a step's worth of tokens at a time, while others go
+// on.
 #pragma once
 
 #include <list>
@@ -29,25 +30,30 @@ class Scheduler {
 
   std::span<const StepRow> rows() const { return rows_; }
   std::span<Sequence*> sequences() { return in_step_; }  // of this step, in the order of their rows
-  int n_answer_rows() const { return n_answer_rows_; }   // they come first
+  int n_answer_rows() const { return n_answer_rows_; }
 
  private:
   struct Chunk {
     Sequence* sequence = nullptr;
     int n_rows = 0;
+    int lane = 0;
   };
 
   bool waits(const Sequence& s, const Sequences& active) const;
   void share(int room);
   void even_lanes();
+  void share_lanes();
+  void add_answer(Sequence& s, KvCache& cache);
   void add_prompt(Sequence& s, int n_rows, KvCache& cache);
 
   const int max_rows_, n_lanes_;
   std::vector<StepRow> rows_;
   std::vector<Sequence*> in_step_;
   int n_answer_rows_ = 0;
-  std::vector<Chunk> chunks_;     // of prompts, oldest first
-  std::vector<Chunk*> shortest_;  // those behind the oldest, by what they have left
+  std::vector<Chunk> answers_;  // of one row each, oldest first
+  std::vector<Chunk> chunks_;   // of prompts, oldest first
+  std::vector<Chunk*> by_length_;
+  std::vector<int64_t> lane_weights_;  // [n_lanes]
 };
 
 // Where a request stands in the queue: each step of priority is worth as much waiting, so that none waits for ever.

@@ -19,12 +19,15 @@ struct LanePlan {
 // Weights up to which lanes are worth reading them once each.
 constexpr int64_t kMostLaneWeightBytes = 32 << 20;
 
-// Cuts `rows` between sequences, into lanes.size() pieces of about as many rows. False where none would do: fewer
+// Cuts `rows` between sequences, into lanes.size() pieces that take about as long. False where none would do: fewer
 // sequences than lanes, or one that is much longer than the others or has more than max_rows.
 bool cut_into_lanes(std::span<const StepRow> rows, int max_rows, std::span<std::span<const StepRow>> lanes);
 
-// The most rows of one sequence that leave lanes even beside `n_others` rows of others; 0: those are so few that a step
-// is better run whole.
-int even_rows(int n_others, int n_lanes);
+// What rows take, in units of its own: rows that want logits, and others.
+int64_t lane_weight(int n_logit_rows, int n_other_rows);
+
+// The most rows of one prompt that leave lanes even beside so many others; 0: those are so few that a step is better
+// run whole.
+int even_rows(int n_logit_rows, int n_other_rows, int n_lanes);
 
 }  // namespace paro

@@ -155,7 +155,25 @@ TEST_F(SchedulerWithLanes, AChunkIsAsLongAsTheOtherLane) {
   const auto n_rows = step();
   EXPECT_EQ(n_rows.at(&first), 1);
   EXPECT_EQ(n_rows.at(&second), 9);
-  EXPECT_EQ(n_rows.at(&third), 10);
+  EXPECT_EQ(n_rows.at(&third), 10);  // an answer's row weighs a little more than a prompt's
+}
+
+TEST_F(SchedulerWithLanes, RowsOfALaneStandTogether) {
+  std::vector<const Sequence*> answers;
+  for (int i = 0; i < 4; ++i) answers.push_back(&add(3, i));
+  step();
+  const Sequence& longer = add(16, 5);
+  const Sequence& shorter = add(14, 6);
+  step();
+  const auto sequences = scheduler_.sequences();
+  ASSERT_EQ(sequences.size(), 6u);
+  const auto at = [&](const Sequence& s) { return std::ranges::find(sequences, &s) - sequences.begin(); };
+  EXPECT_EQ(at(*answers[2]), 0);  // the lane of the longer chunk has less to take
+  EXPECT_EQ(at(longer), 1);
+  EXPECT_EQ(at(*answers[0]), 2);
+  EXPECT_EQ(at(*answers[1]), 3);
+  EXPECT_EQ(at(*answers[3]), 4);
+  EXPECT_EQ(at(shorter), 5);
 }
 
 TEST_F(SchedulerWithLanes, BesideFewRowsAChunkTakesTheRoom) {
