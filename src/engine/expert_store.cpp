@@ -43,9 +43,9 @@ ExpertStore::ExpertStore(std::span<const ExpertRegion> regions, std::vector<File
       slots_(slots),
       book_(experts_by_layer(regions), n_slots) {
   const int64_t own = kExpertsOfReader * ExpertFiles::staging_bytes(regions);
-  PARO_CHECK(int64_t(slots.size()) >= n_slots * slot_bytes_ && int64_t(staging.size()) >= kReaders * own);
+  PARO_CHECK(int64_t(slots.size()) >= n_slots * slot_bytes_ && int64_t(staging.size()) >= n_readers(n_slots) * own);
   try {
-    for (int i = 0; i < kReaders; ++i) {
+    for (int i = 0; i < n_readers(n_slots); ++i) {
       threads_.emplace_back([this, part = staging.subspan(size_t(i * own), size_t(own))] { load_experts(part); });
     }
   } catch (const std::system_error& error) {
@@ -103,7 +103,7 @@ void ExpertStore::release(int layer, std::span<const int32_t> experts) {
 // As many as there are experts to read: a decode step asks several times a layer, mostly for what is there.
 void ExpertStore::wake_readers() {
   const int n_wanted = book_.n_wanted_to_fetch();
-  const int n = n_wanted > 0 ? std::min(kReaders, n_wanted) : std::min(kGuessedReads, book_.n_to_fetch());
+  const int n = n_wanted > 0 ? std::min(int(threads_.size()), n_wanted) : std::min(kGuessedReads, book_.n_to_fetch());
   for (int i = 0; i < n; ++i) work_.notify_one();
 }
 

@@ -4,6 +4,7 @@
 // not let the one pass the other.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -23,13 +24,15 @@ namespace paro {
 
 class ExpertStore final : public ExpertSource {
  public:
-  // Threads that read and pack, and so the experts that are read at once: as many as keep a disk at work. It shares
-  // itself among all, so that of more each comes later.
-  static constexpr int kReaders = 3;
+  // Threads that read and pack, each into slots of its own: no more than keep a disk at work, which shares itself among
+  // all, so that of more each comes later.
+  static int n_readers(int64_t n_slots) {
+    return int(std::clamp<int64_t>(n_slots / kExpertsOfReader, 1, kMostReaders));
+  }
 
   static int64_t slot_bytes(std::span<const ExpertRegion> regions);
-  static int64_t staging_bytes(std::span<const ExpertRegion> regions) {
-    return kReaders * kExpertsOfReader * ExpertFiles::staging_bytes(regions);
+  static int64_t staging_bytes(std::span<const ExpertRegion> regions, int64_t n_slots) {
+    return n_readers(n_slots) * kExpertsOfReader * ExpertFiles::staging_bytes(regions);
   }
 
   // `slots` and `staging` as large as planned, zeroed, and there as long as the store. Throws Error{usage} when the
@@ -47,6 +50,7 @@ class ExpertStore final : public ExpertSource {
   ExpertStats stats() const;
 
  private:
+  static constexpr int kMostReaders = 3;
   static constexpr int kExpertsOfReader = 2;  // the one that it packs, and the one that the disk reads
   static constexpr int kGuessedReads = 2;     // a guess is read beside one other expert at most
 

@@ -52,7 +52,7 @@ Planner::Planner(const EngineOptions& options, const ModelConfig& config, const 
     resident_expert_bytes_ += region.n_bytes();
   }
   plan_.slot_bytes = ExpertStore::slot_bytes(binder.expert_regions());
-  expert_staging_bytes_ = ExpertStore::staging_bytes(binder.expert_regions());
+  expert_regions_ = binder.expert_regions();
   if (std::any_of(binder.loads().begin(), binder.loads().end(), is_embedding_alone)) {
     bound.read_rows = true;
     WeightBinder reading(backend, config, files, nullptr, bound);
@@ -76,9 +76,9 @@ MemoryPlan Planner::plan(const PlanSizes& s, int64_t budget_bytes) const {
   if (s.n_expert_slots < n_experts_) {
     plan.n_expert_slots = s.n_expert_slots;
     plan.weight_bytes -= resident_expert_bytes_;
-    plan.expert_staging_bytes = expert_staging_bytes_;
+    plan.expert_staging_bytes = ExpertStore::staging_bytes(expert_regions_, s.n_expert_slots);
     program_bytes += ExpertFiles::n_bytes(n_experts_);
-    n_threads = std::max(n_threads, backend_.n_threads() + ExpertStore::kReaders);
+    n_threads = std::max(n_threads, backend_.n_threads() + ExpertStore::n_readers(s.n_expert_slots));
   }
   if (options_.prefix_disk) {
     program_bytes += KvCache::disk_memory_bytes(*plan.kv, options_.prefix_disk->limit_bytes);

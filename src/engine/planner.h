@@ -51,7 +51,7 @@ class Planner {
   int64_t n_tensors_ = 0;                 // stored
   int64_t n_experts_ = 0;
   int64_t resident_expert_bytes_ = 0;
-  int64_t expert_staging_bytes_ = 0;
+  std::vector<ExpertRegion> expert_regions_;
   std::vector<RowTable> row_tables_;  // of the reading model
   int64_t embedding_bytes_ = 0;
 };

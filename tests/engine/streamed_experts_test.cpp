@@ -103,6 +103,20 @@ TEST(StreamedExpertsPlan, WhatIsTakenIsWhatWasPlanned) {
   EXPECT_TRUE(has_slots);
 }
 
+TEST(StreamedExpertsPlan, FewSlotsHaveFewReaders) {
+  const auto staging = [](int64_t n_slots) {
+    const auto backend = make_cpu_backend({1, ""});
+    EngineOptions options = options_of(kSource / "models/demo");
+    options.expert_slots = n_slots;
+    return plan_memory(options, ModelConfig::load(options.model), nullptr, *backend).expert_staging_bytes;
+  };
+  EXPECT_GT(staging(1), 0);
+  EXPECT_EQ(staging(2), staging(1));
+  EXPECT_EQ(staging(4), 2 * staging(2));
+  EXPECT_EQ(staging(6), 3 * staging(2));
+  EXPECT_EQ(staging(20), staging(6));
+}
+
 TEST(StreamedExpertsPlan, ABudgetBelowAllExpertsStreamsThem) {
   const auto backend = make_cpu_backend({1, ""});
   EngineOptions options;
