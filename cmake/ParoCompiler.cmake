@@ -23,7 +23,7 @@ if(PARO_SANITIZE)
   add_compile_options(-fsanitize=${PARO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${PARO_SANITIZE})
 endif()
-if(PARO_FUZZ)
+if(PARO_FUZZ AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
