@@ -51,7 +51,6 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
   for (const auto& s : active) {
     if (!s->in_prefill()) answers_.push_back({s.get(), 1});
   }
-  n_answer_rows_ = int(answers_.size());
   for (const auto& s : active) {
     if (!s->in_prefill()) continue;
     if (s->reuses() && cache.reuses_prefixes()) {
@@ -63,8 +62,8 @@ void Scheduler::compose(const Sequences& active, KvCache& cache, int max_prompt_
     chunks_.push_back({s.get()});
   }
   if (!chunks_.empty()) {
-    const int room = max_rows_ - n_answer_rows_;
-    share(n_answer_rows_ > 0 ? std::min(room, max_prompt_rows) : room);
+    const int room = max_rows_ - n_answer_rows();
+    share(n_answer_rows() > 0 ? std::min(room, max_prompt_rows) : room);
     even_lanes();
   }
   share_lanes();
@@ -116,7 +115,7 @@ void Scheduler::even_lanes() {
   Chunk& largest = *std::ranges::max_element(chunks_, {}, &Chunk::n_rows);
   int n_prompt_rows = -largest.n_rows;
   for (const Chunk& chunk : chunks_) n_prompt_rows += chunk.n_rows;
-  const int n_even = even_rows(n_answer_rows_, n_prompt_rows, n_lanes_);
+  const int n_even = even_rows(n_answer_rows(), n_prompt_rows, n_lanes_);
   if (n_even > 0) largest.n_rows = std::min(largest.n_rows, n_even);
 }
 

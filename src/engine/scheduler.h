@@ -30,7 +30,7 @@ class Scheduler {
 
   std::span<const StepRow> rows() const { return rows_; }
   std::span<Sequence*> sequences() { return in_step_; }  // of this step, in the order of their rows
-  int n_answer_rows() const { return n_answer_rows_; }
+  int n_answer_rows() const { return int(answers_.size()); }
 
  private:
   struct Chunk {
@@ -49,7 +49,6 @@ class Scheduler {
   const int max_rows_, n_lanes_;
   std::vector<StepRow> rows_;
   std::vector<Sequence*> in_step_;
-  int n_answer_rows_ = 0;
   std::vector<Chunk> answers_;  // of one row each, oldest first
   std::vector<Chunk> chunks_;   // of prompts, oldest first
   std::vector<Chunk*> by_length_;
